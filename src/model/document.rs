@@ -1,0 +1,116 @@
+//! Documents: what the desired-state folder says, and where it says it.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+
+use super::finding::Finding;
+use super::key::ResourceKey;
+use super::tree::{FieldPath, Tree};
+
+/// A place in a file. Lines and columns count from 1.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct Span {
+    /// The file as the user would name it: the folder as given, then the path below it.
+    pub file: Arc<str>,
+    /// Line, from 1.
+    pub line: u32,
+    /// Column in characters, from 1.
+    pub column: u32,
+}
+
+impl fmt::Display for Span {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{}:{}", self.file, self.line, self.column)
+    }
+}
+
+/// One YAML item that loaded: of a known kind, of the right shape.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Document {
+    /// Its identity.
+    pub key: ResourceKey,
+    /// The `spec` as written: only the fields that the author named.
+    pub spec: Tree,
+    /// Where the document starts.
+    pub at: Span,
+    /// Where each key of the document stands, from the root: `spec.cpu`, `metadata.name`,
+    /// `spec.scaling.targetTracking.0.metric`.
+    pub fields: BTreeMap<FieldPath, Span>,
+}
+
+impl Document {
+    /// Where `path` (below `spec`, dotted) stands, or its nearest parent, or the document.
+    pub fn span_of(&self, path: &str) -> Span {
+        let mut path = Some(FieldPath::of(
+            std::iter::once("spec").chain(path.split('.').filter(|s| !s.is_empty())),
+        ));
+        while let Some(here) = path {
+            if let Some(span) = self.fields.get(&here) {
+                return span.clone();
+            }
+            path = here.parent();
+        }
+        self.at.clone()
+    }
+}
+
+/// All that one look at the folder found: the documents that loaded, what is wrong, and which
+/// apps must not be written because something of theirs did not load.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct DesiredSet {
+    /// The documents, by key. Those of frozen apps are here too, if they loaded.
+    pub documents: BTreeMap<ResourceKey, Document>,
+    /// Everything that is wrong or odd, in file order.
+    pub findings: Vec<Finding>,
+    /// Apps with a bad document: shown, never written.
+    pub frozen: Frozen,
+}
+
+/// Which apps may not be written.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Frozen {
+    /// None.
+    #[default]
+    None,
+    /// These.
+    Apps(BTreeSet<String>),
+    /// All: something did not load and nothing tells which app it belongs to.
+    All,
+}
+
+impl Frozen {
+    /// Whether `app` may not be written.
+    pub fn holds(&self, app: &str) -> bool {
+        match self {
+            Frozen::None => false,
+            Frozen::Apps(apps) => apps.contains(app),
+            Frozen::All => true,
+        }
+    }
+
+    /// Adds one app.
+    pub fn add(&mut self, app: &str) {
+        match self {
+            Frozen::All => {}
+            Frozen::Apps(apps) => {
+                apps.insert(app.to_owned());
+            }
+            Frozen::None => *self = Frozen::Apps(BTreeSet::from([app.to_owned()])),
+        }
+    }
+}
+
+impl DesiredSet {
+    /// The document of `kind` named `name` in `app`.
+    pub fn find(&self, app: &str, kind: &str, name: &str) -> Option<&Document> {
+        self.documents.get(&ResourceKey::new(app, kind, name))
+    }
+
+    /// The apps that have at least one document, in order.
+    pub fn apps(&self) -> BTreeSet<&str> {
+        self.documents.keys().map(|k| k.app.as_str()).collect()
+    }
+}

@@ -1,0 +1,9 @@
+//! The nouns of Evenkeel, as plain values: what a key, a document, a plan and a ledger entry are.
+//!
+//! Pure: nothing here reads a clock, a file or a network.
+
+pub mod document;
+pub mod finding;
+pub mod key;
+pub mod operation;
+pub mod tree;

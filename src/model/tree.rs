@@ -1,0 +1,177 @@
+//! Trees: the one shape in which desired and live values meet.
+//!
+//! A tree is JSON with sorted keys. Lists of named entries (policies, scheduled actions,
+//! containers) are maps by name here, so that an entry's path never depends on its position.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+use sha2::{Digest as _, Sha256};
+
+/// A JSON value; `serde_json` keeps maps sorted, so equal trees have equal text.
+pub type Tree = serde_json::Value;
+
+/// A dotted path into a tree, such as `scaling.targetTracking.cpu.targetValue`.
+/// Segments that hold a dot, a bracket or a quote are written `["like.this"]`.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+pub struct FieldPath(Vec<String>);
+
+impl FieldPath {
+    /// The path of the whole tree.
+    pub fn root() -> Self {
+        Self::default()
+    }
+
+    /// A path from its segments.
+    pub fn of<S: Into<String>>(segments: impl IntoIterator<Item = S>) -> Self {
+        Self(segments.into_iter().map(Into::into).collect())
+    }
+
+    /// A path from plain dotted text without quoted segments.
+    pub fn dotted(text: &str) -> Self {
+        Self::of(text.split('.').filter(|s| !s.is_empty()))
+    }
+
+    /// This path with one more segment.
+    #[must_use]
+    pub fn child(&self, segment: impl Into<String>) -> Self {
+        let mut segments = self.0.clone();
+        segments.push(segment.into());
+        Self(segments)
+    }
+
+    /// The path without its last segment; `None` at the root.
+    pub fn parent(&self) -> Option<Self> {
+        let (_, rest) = self.0.split_last()?;
+        Some(Self(rest.to_vec()))
+    }
+
+    /// The segments, outermost first.
+    pub fn segments(&self) -> &[String] {
+        &self.0
+    }
+
+    /// Whether `pattern` (dotted; `*` stands for any one segment) names exactly this path.
+    pub fn matches(&self, pattern: &str) -> bool {
+        let mut wanted = pattern.split('.');
+        let mut have = self.0.iter();
+        loop {
+            match (wanted.next(), have.next()) {
+                (None, None) => return true,
+                (Some("*"), Some(_)) => {}
+                (Some(want), Some(segment)) if want == segment => {}
+                _ => return false,
+            }
+        }
+    }
+
+    /// The value at this path, if there is one.
+    pub fn get<'t>(&self, tree: &'t Tree) -> Option<&'t Tree> {
+        self.0.iter().try_fold(tree, |node, segment| match node {
+            Tree::Array(items) => items.get(segment.parse::<usize>().ok()?),
+            _ => node.get(segment),
+        })
+    }
+}
+
+impl fmt::Display for FieldPath {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (i, segment) in self.0.iter().enumerate() {
+            let plain = !segment.is_empty()
+                && segment
+                    .chars()
+                    .all(|c| c.is_alphanumeric() || matches!(c, '_' | '-' | '/' | ':'));
+            match (plain, i) {
+                (true, 0) => write!(f, "{segment}")?,
+                (true, _) => write!(f, ".{segment}")?,
+                (false, _) => write!(f, "[{segment:?}]")?,
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Serialize for FieldPath {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for FieldPath {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        parse_path(&text)
+            .ok_or_else(|| serde::de::Error::custom(format!("{text:?} is not a field path")))
+    }
+}
+
+fn parse_path(text: &str) -> Option<FieldPath> {
+    let mut segments = Vec::new();
+    let mut rest = text;
+    while !rest.is_empty() {
+        if let Some(quoted) = rest.strip_prefix('[') {
+            let mut stream = serde_json::Deserializer::from_str(quoted).into_iter::<String>();
+            let segment = stream.next()?.ok()?;
+            let used = stream.byte_offset();
+            segments.push(segment);
+            rest = quoted.get(used..)?.strip_prefix(']')?;
+        } else {
+            rest = rest.strip_prefix('.').unwrap_or(rest);
+            let end = rest.find(['.', '[']).unwrap_or(rest.len());
+            segments.push(rest.get(..end)?.to_owned());
+            rest = rest.get(end..)?;
+        }
+    }
+    Some(FieldPath(segments))
+}
+
+/// SHA-256, in lower-case hex, of a tree's canonical text.
+pub fn digest(tree: &Tree) -> String {
+    hex::encode(Sha256::digest(tree.to_string().as_bytes()))
+}
+
+/// SHA-256, in lower-case hex, of anything that serialises to a tree.
+///
+/// # Panics
+/// Never for the types of this crate: they hold no map with keys that are not strings.
+pub fn digest_of<T: Serialize>(value: &T) -> String {
+    digest(&to_tree(value))
+}
+
+/// A value of this crate as a tree.
+///
+/// # Panics
+/// Never for the types of this crate: they hold no map with keys that are not strings.
+pub fn to_tree<T: Serialize>(value: &T) -> Tree {
+    #[expect(clippy::expect_used, reason = "our own types always serialise")]
+    serde_json::to_value(value).expect("a type of this crate serialises")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn a_star_matches_one_segment_and_no_more() {
+        let path = FieldPath::dotted("scaling.targetTracking.cpu.targetValue");
+        assert!(path.matches("scaling.targetTracking.*.targetValue"));
+        assert!(!path.matches("scaling.*.targetValue"));
+        assert!(!path.matches("scaling.targetTracking.*"));
+    }
+
+    #[test]
+    fn a_path_with_dots_in_a_segment_reads_back() {
+        let path = FieldPath::of(["tags", "a.b\"c]", "x"]).child("y");
+        let text = serde_json::to_string(&path).unwrap();
+        assert_eq!(serde_json::from_str::<FieldPath>(&text).unwrap(), path);
+    }
+
+    #[test]
+    fn a_digest_does_not_depend_on_the_order_of_writing() {
+        assert_eq!(
+            digest(&json!({"a": 1, "b": 2})),
+            digest(&json!({"b": 2, "a": 1}))
+        );
+    }
+}

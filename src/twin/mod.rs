@@ -1,0 +1,1 @@
+//! The twin: a deterministic model of the AWS APIs that Evenkeel calls.
