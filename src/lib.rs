@@ -1,5 +1,9 @@
 //! Evenkeel: a reconciliation controller for the day-2 operation of applications on AWS ECS.
 
+pub mod aws;
 pub mod clock;
+pub mod entropy;
+pub mod kinds;
 pub mod model;
+pub mod plan;
 pub mod twin;

@@ -2,8 +2,13 @@
 //!
 //! Pure: nothing here reads a clock, a file or a network.
 
+pub mod change;
 pub mod document;
+pub mod entry;
 pub mod finding;
 pub mod key;
+pub mod memory;
 pub mod operation;
+pub mod plan;
+pub mod snapshot;
 pub mod tree;

@@ -1,0 +1,222 @@
+//! Changes: what would be written to bring one object in order, why, and at what risk.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use super::operation::{self, Operation};
+use super::tree::{FieldPath, Tree};
+
+/// One field that is not as its document says.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Drift {
+    /// The field, from the document's root: `spec.cpu`.
+    pub path: FieldPath,
+    /// What the document wants.
+    pub desired: Tree,
+    /// What is there; null when the field is not set at all.
+    pub live: Tree,
+}
+
+/// What kind of change an object needs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Action {
+    /// It is there and differs.
+    Update,
+    /// It is absent and its kind may be created.
+    Create,
+}
+
+impl Action {
+    /// The sign in front of it in a plan: `~` or `+`.
+    pub fn sign(self) -> char {
+        match self {
+            Action::Update => '~',
+            Action::Create => '+',
+        }
+    }
+}
+
+/// What a change can do to those who depend on the object. Ordered by severity.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub enum Risk {
+    /// Nobody notices.
+    Routine,
+    /// Running tasks are replaced or stopped, or a rollout is overtaken.
+    Disruptive,
+    /// Something cannot be had back: recovery points, protection, notice, service.
+    /// Needs `--allow-destructive`; the controller never makes it.
+    Destructive,
+}
+
+impl fmt::Display for Risk {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Risk::Routine => "routine",
+            Risk::Disruptive => "disruptive",
+            Risk::Destructive => "destructive",
+        })
+    }
+}
+
+/// One mutation, with absolute values.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Step {
+    /// The AWS call: `ecs.UpdateService`. Always a row of [`operation::OPERATIONS`].
+    pub operation: String,
+    /// The live object, as AWS knows it: `my-cluster/my-service`, an alarm's name.
+    pub object: String,
+    /// What it does, for people: `register backend with 512 CPU units, 1024 MiB`.
+    pub title: String,
+    /// The kind's own description of the request. Never holds a secret.
+    pub detail: Tree,
+}
+
+impl Step {
+    /// The operation's row, or `None` for a step that no build of ours can have made.
+    pub fn operation(&self) -> Option<&'static Operation> {
+        operation::operation(&self.operation)
+    }
+}
+
+/// What has to be written to bring one object in order.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Change {
+    /// Update or create.
+    pub action: Action,
+    /// The worst that it can do.
+    pub risk: Risk,
+    /// Why that risk, or why at all, in one sentence.
+    pub reason: String,
+    /// In order; each is one mutation.
+    pub steps: Vec<Step>,
+}
+
+/// Why an object that is not in order is not written.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "rule", content = "detail")]
+pub enum Hold {
+    /// It could not be read.
+    Unreadable {
+        /// Why.
+        cause: String,
+    },
+    /// It is not there, and its kind is never created.
+    MustExist {
+        /// What to do.
+        help: String,
+    },
+    /// AWS forbids the write, or something else owns the field.
+    OwnedElsewhere {
+        /// By whom and what to do.
+        why: String,
+    },
+    /// A full replace would clear these members, which this build does not know.
+    UnknownLiveField {
+        /// Member paths.
+        members: Vec<String>,
+    },
+    /// The new value contradicts something that the document does not set.
+    Conflict {
+        /// What, and what to do.
+        why: String,
+    },
+    /// An earlier write of unknown outcome must be resolved first.
+    OpenIntent {
+        /// The intent's id.
+        intent: String,
+    },
+    /// It was written a moment ago and does not show yet.
+    Settling {
+        /// Wall time until which absence is not believed, RFC 3339.
+        until: String,
+    },
+    /// A rollout is in progress.
+    RolloutInProgress {
+        /// Which.
+        deployment: String,
+    },
+    /// The same size on the same revision was rolled back before.
+    RolledBack {
+        /// What was tried, and what to change.
+        why: String,
+    },
+    /// Corrected again and again, and set back each time.
+    Stalled {
+        /// How often, by whom as far as known, and what to do.
+        why: String,
+    },
+    /// AWS holds the value back until its own window.
+    Pending {
+        /// What is pending.
+        why: String,
+    },
+    /// The change is destructive and was not allowed.
+    Destructive {
+        /// What it would destroy.
+        why: String,
+    },
+    /// Something of the app did not load.
+    Frozen,
+    /// The plan's audit found a fault in the plan: a bug of ours.
+    Audit {
+        /// Which law.
+        why: String,
+    },
+}
+
+impl Hold {
+    /// Whether time alone may clear it (then the object is `Deferred`, not `Blocked`).
+    pub fn is_passing(&self) -> bool {
+        matches!(
+            self,
+            Hold::Settling { .. }
+                | Hold::RolloutInProgress { .. }
+                | Hold::OpenIntent { .. }
+                | Hold::Pending { .. }
+        )
+    }
+}
+
+impl fmt::Display for Hold {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Hold::Unreadable { cause } => write!(f, "could not be read: {cause}"),
+            Hold::MustExist { help } => write!(f, "does not exist; {help}"),
+            Hold::OwnedElsewhere { why }
+            | Hold::Conflict { why }
+            | Hold::RolledBack { why }
+            | Hold::Pending { why } => f.write_str(why),
+            Hold::UnknownLiveField { members } => write!(
+                f,
+                "the live object has members that this build does not know ({}), and a write \
+                 would clear them; upgrade evenkeel or remove them",
+                members.join(", ")
+            ),
+            Hold::OpenIntent { intent } => write!(
+                f,
+                "an earlier write ({intent}) has no known outcome yet; it is resolved first"
+            ),
+            Hold::Settling { until } => {
+                write!(f, "written a moment ago; looked at again after {until}")
+            }
+            Hold::RolloutInProgress { deployment } => write!(
+                f,
+                "a rollout is in progress ({deployment}); written when it is over, or now with \
+                 --during-rollout"
+            ),
+            Hold::Stalled { why } => write!(f, "Stalled: {why}"),
+            Hold::Destructive { why } => {
+                write!(f, "destructive: {why}; needs apply --allow-destructive")
+            }
+            Hold::Frozen => f.write_str(
+                "a document of this app did not load, so nothing of the app is written; see the \
+                 errors above",
+            ),
+            Hold::Audit { why } => write!(
+                f,
+                "the plan broke a law of its own ({why}); nothing is written, please report this"
+            ),
+        }
+    }
+}

@@ -1,0 +1,178 @@
+//! The one diff: which of the fields that a document names are not as it says.
+//!
+//! The walk follows the desired tree only, so a field that no document names is never compared.
+
+use crate::kinds::{Compare, FieldRule};
+use crate::model::change::Drift;
+use crate::model::tree::{FieldPath, Tree};
+
+/// The drift of `live` from `desired`, in path order. Paths start with `spec`. Fields that match
+/// a pattern of `identity` are skipped, with all below them.
+pub fn diff(desired: &Tree, live: &Tree, rules: &[FieldRule], identity: &[&str]) -> Vec<Drift> {
+    let mut walk = Walk {
+        rules,
+        identity,
+        drift: Vec::new(),
+    };
+    walk.compare(&FieldPath::root(), desired, Some(live));
+    walk.drift
+}
+
+struct Walk<'a> {
+    rules: &'a [FieldRule],
+    identity: &'a [&'a str],
+    drift: Vec<Drift>,
+}
+
+impl Walk<'_> {
+    fn compare(&mut self, path: &FieldPath, desired: &Tree, live: Option<&Tree>) {
+        if self.identity.iter().any(|pattern| path.matches(pattern)) {
+            return;
+        }
+        let rule = self.rules.iter().find(|rule| path.matches(rule.path));
+        match (rule, desired) {
+            // A map without a rule is a level of the tree; with one it is a value.
+            (None, Tree::Object(fields)) => {
+                for (name, value) in fields {
+                    let below = live.and_then(|l| l.get(name));
+                    self.compare(&path.child(name), value, below);
+                }
+            }
+            _ => {
+                let compare = rule.map_or(Compare::Exact, |r| r.compare);
+                if !in_order(compare, desired, live) {
+                    self.drift.push(Drift {
+                        path: FieldPath::of(
+                            std::iter::once("spec")
+                                .chain(path.segments().iter().map(String::as_str)),
+                        ),
+                        desired: desired.clone(),
+                        live: live.cloned().unwrap_or(Tree::Null),
+                    });
+                }
+            }
+        }
+    }
+}
+
+fn in_order(compare: Compare, desired: &Tree, live: Option<&Tree>) -> bool {
+    let Some(live) = live else {
+        return desired.is_null();
+    };
+    match compare {
+        Compare::Exact => desired == live,
+        Compare::Number => match (desired.as_f64(), live.as_f64()) {
+            (Some(a), Some(b)) => (a - b).abs() <= f64::EPSILON * a.abs().max(b.abs()),
+            _ => desired == live,
+        },
+        Compare::Set => match (desired.as_array(), live.as_array()) {
+            (Some(a), Some(b)) => {
+                a.iter().all(|item| b.contains(item)) && b.iter().all(|item| a.contains(item))
+            }
+            _ => desired == live,
+        },
+        Compare::Band => match (desired.get("min"), desired.get("max"), live.as_f64()) {
+            (Some(min), Some(max), Some(n)) => {
+                min.as_f64().is_some_and(|min| n >= min) && max.as_f64().is_some_and(|max| n <= max)
+            }
+            _ => false,
+        },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+    use serde_json::json;
+
+    const RULES: &[FieldRule] = &[
+        FieldRule {
+            path: "count",
+            compare: Compare::Band,
+        },
+        FieldRule {
+            path: "policies.*.target",
+            compare: Compare::Number,
+        },
+        FieldRule {
+            path: "actions",
+            compare: Compare::Set,
+        },
+    ];
+
+    fn paths(desired: Tree, live: Tree) -> Vec<String> {
+        diff(&desired, &live, RULES, &["cluster"])
+            .into_iter()
+            .map(|d| d.path.to_string())
+            .collect()
+    }
+
+    #[test]
+    fn a_field_that_no_document_names_is_never_compared() {
+        assert!(paths(json!({"cpu": 1}), json!({"cpu": 1, "memory": 2})).is_empty());
+    }
+
+    #[test]
+    fn a_field_that_is_not_set_live_is_drift_to_null() {
+        let drift = diff(&json!({"cpu": 1}), &json!({}), RULES, &[]);
+        assert_eq!(drift[0].live, Tree::Null);
+    }
+
+    #[test]
+    fn a_number_is_a_number_however_it_is_written() {
+        let desired = json!({"policies": {"cpu": {"target": 70}}});
+        assert!(
+            paths(
+                desired.clone(),
+                json!({"policies": {"cpu": {"target": 70.0}}})
+            )
+            .is_empty()
+        );
+        assert_eq!(
+            paths(desired, json!({"policies": {"cpu": {"target": 70.5}}})),
+            ["spec.policies.cpu.target"]
+        );
+    }
+
+    #[test]
+    fn a_count_inside_its_band_is_in_order() {
+        let desired = json!({"count": {"min": 2, "max": 4}});
+        for (live, drifted) in [(1, true), (2, false), (4, false), (5, true)] {
+            assert_eq!(
+                !paths(desired.clone(), json!({"count": live})).is_empty(),
+                drifted
+            );
+        }
+    }
+
+    #[test]
+    fn sets_ignore_order_and_identity_is_skipped() {
+        assert!(
+            paths(
+                json!({"actions": ["a", "b"], "cluster": "x"}),
+                json!({"actions": ["b", "a"], "cluster": "y"})
+            )
+            .is_empty()
+        );
+    }
+
+    fn tree() -> impl Strategy<Value = Tree> {
+        let leaf = prop_oneof![
+            any::<bool>().prop_map(Tree::from),
+            any::<i32>().prop_map(Tree::from),
+            "[a-z]{0,4}".prop_map(Tree::from),
+        ];
+        leaf.prop_recursive(4, 32, 4, |inner| {
+            prop::collection::btree_map("[a-z]{1,3}", inner, 0..4)
+                .prop_map(|m| Tree::Object(m.into_iter().collect()))
+        })
+    }
+
+    proptest! {
+        #[test]
+        fn nothing_drifts_from_itself(t in tree()) {
+            prop_assert_eq!(diff(&t, &t, &[], &[]), vec![]);
+        }
+    }
+}
