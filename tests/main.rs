@@ -1,0 +1,9 @@
+//! Integration tests: one binary, one module for each thing that is tested from outside.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "all of this is tests: a panic is how they fail"
+)]
+
+mod architecture;
