@@ -15,12 +15,13 @@ demo: needs ## Build, then take a tour on this machine alone: no AWS account, en
 	@cargo build --locked
 	@cargo run --locked --quiet -- demo
 
+# Built before the oracles start: they need not wait in memory while it compiles.
 test: needs ## Run every test: unit, integration, documentation, and against the independent oracles
 	@if cargo nextest --version >/dev/null 2>&1; then \
-		$(ORACLES) -- cargo nextest run --locked; \
+		cargo nextest run --locked --no-run && $(ORACLES) -- cargo nextest run --locked; \
 	else \
 		echo "cargo-nextest is not installed: using cargo test"; \
-		$(ORACLES) -- cargo test --locked --lib --bins --tests; \
+		cargo test --locked --lib --bins --tests --no-run && $(ORACLES) -- cargo test --locked --lib --bins --tests; \
 	fi
 	@cargo test --locked --doc
 

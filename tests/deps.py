@@ -24,21 +24,36 @@ def read_deny(text):
 
 
 def banned(rule, name, version):
-    """Whether a ban such as `hyper@<1` or `openssl-sys` covers this package."""
-    crate, _, bound = rule.partition("@")
+    """Whether a ban such as `hyper:<1` or `openssl-sys` covers this package.
+
+    >>> banned("hyper:<1", "hyper", "0.14.32"), banned("hyper:<1", "hyper", "1.0.0")
+    (True, False)
+    >>> banned("h2:<0.4", "h2", "0.3.27"), banned("h2:<0.4", "h2", "0.4.0-rc.1"), banned("h2:<0.4", "hyper", "0.3.0")
+    (True, False, False)
+    >>> banned("openssl-sys", "openssl-sys", "0.9.1")
+    True
+    """
+    crate, _, bound = rule.partition(":")
     if crate != name:
         return False
     if not bound:
         return True
     match = re.fullmatch(r"<(\d+(?:\.\d+)*)", bound)
     if match is None:
-        raise SystemExit(f"deny.toml: tests/deps.py reads only `crate` and `crate@<version`, not {rule!r}")
+        raise SystemExit(f"deny.toml: tests/deps.py reads only `crate` and `crate:<version`, not {rule!r}")
     limit = [int(part) for part in match[1].split(".")]
     return [int(part) for part in re.split(r"[-+]", version)[0].split(".")][: len(limit)] < limit
 
 
 def allowed(expression, allow):
-    """Whether an SPDX expression can be met from the allow-list (`/` is the old spelling of OR)."""
+    """Whether an SPDX expression can be met from the allow-list (`/` is the old spelling of OR).
+
+    >>> allow = {"MIT", "ISC", "Apache-2.0"}
+    >>> allowed("GPL-3.0/MIT", allow), allowed("(GPL-3.0 OR MIT) AND ISC", allow), allowed("MIT OR GPL-3.0 AND GPL-2.0", allow)
+    (True, True, True)
+    >>> allowed("GPL-3.0", allow), allowed("MIT AND GPL-3.0", allow), allowed("Apache-2.0 WITH LLVM-exception", allow)
+    (False, False, False)
+    """
     tokens = re.findall(r"[()]|[^\s()]+", expression.replace("/", " OR "))
 
     def either():
@@ -70,7 +85,16 @@ def allowed(expression, allow):
 
 
 def faults(packages, deny):
-    """Every breach of the rules, as one sentence each."""
+    """Every breach of the rules, as one sentence each.
+
+    >>> deny = {"bans": {"deny": [{"crate": "x", "reason": "why"}]}}
+    >>> deny |= {"licenses": {"allow": ["MIT"]}, "sources": {"allow-registry": ["r"]}}
+    >>> sound = {"name": "y", "version": "1.0.0", "source": "registry+r", "license": "MIT"}
+    >>> list(faults([sound], deny))
+    []
+    >>> [len(list(faults([sound | broken], deny))) for broken in ({"name": "x"}, {"license": None}, {"source": "git+r"})]
+    [1, 1, 1]
+    """
     allow = set(deny["licenses"]["allow"])
     registries = {f"registry+{url}" for url in deny["sources"]["allow-registry"]}
     for package in packages:
