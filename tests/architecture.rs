@@ -268,3 +268,22 @@ fn both_forms_of_a_dependency_are_read_from_a_manifest() {
     let names: Vec<String> = direct_dependencies(manifest).into_keys().collect();
     assert_eq!(names, ["a", "b", "c", "e"]);
 }
+
+#[test]
+fn purity_is_judged_by_place_or_word_and_only_over_code() {
+    let file = |path: &str, text: &str| Source {
+        path: path.to_owned(),
+        text: text.to_owned(),
+    };
+    let rules = file(
+        "src/kinds/alarm/rules.rs",
+        "//! Rules.\n// tokio in a comment\nuse std::fs;\n#[cfg(test)]\nuse tokio;\n",
+    );
+    assert!(rules.is_pure());
+    assert_eq!(
+        rules.mentions(&IMPURE),
+        ["src/kinds/alarm/rules.rs:3: std::fs"]
+    );
+    assert!(file("src/a.rs", "//! A.\n//!\n//! Pure: only values.\n").is_pure());
+    assert!(!file("src/kinds/alarm/aws.rs", "//! A.\n// Pure:\n").is_pure());
+}
