@@ -1,6 +1,7 @@
 //! Evenkeel: a reconciliation controller for the day-2 operation of applications on AWS ECS.
 
 pub mod aws;
+pub mod check;
 pub mod clock;
 pub mod entropy;
 pub mod kinds;

@@ -57,8 +57,6 @@ pub struct OpenIntent {
 pub struct LastWrite {
     /// Its intent's id.
     pub intent: String,
-    /// Its sequence number in the app's chain.
-    pub seq: u64,
     /// When its outcome was known.
     pub at: Timestamp,
 }

@@ -9,6 +9,8 @@ pub mod finding;
 pub mod key;
 pub mod memory;
 pub mod operation;
+pub mod pass;
 pub mod plan;
+pub mod scope;
 pub mod snapshot;
 pub mod tree;

@@ -2,4 +2,123 @@
 //!
 //! Pure: every function here takes values and returns values.
 
+pub mod audit;
 pub mod diff;
+pub mod object;
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+
+use crate::kinds::{Kind, Policy};
+use crate::model::document::DesiredSet;
+use crate::model::finding::Severity;
+use crate::model::memory::{Memory, ObjectMemory};
+use crate::model::operation::RateClass;
+use crate::model::plan::{ObjectPlan, Plan, Status, Summary};
+use crate::model::scope::Scope;
+use crate::model::snapshot::Snapshot;
+use crate::model::tree;
+
+/// All that a plan is made from.
+#[derive(Clone, Copy)]
+pub struct Inputs<'a> {
+    /// The kinds that are known; [`crate::kinds::KINDS`] but in tests.
+    pub kinds: &'a [&'a dyn Kind],
+    /// What is wanted.
+    pub set: &'a DesiredSet,
+    /// Which part of it.
+    pub scope: &'a Scope,
+    /// What is there.
+    pub snapshot: &'a Snapshot,
+    /// What the store knows.
+    pub memory: &'a Memory,
+    /// What the caller allows.
+    pub policy: &'a Policy,
+    /// Wall time.
+    pub now: Timestamp,
+    /// Reads that the look took, by operation.
+    pub reads: &'a BTreeMap<String, u64>,
+}
+
+/// Plans every object in scope, then looks at the result a second time: an object whose part
+/// breaks one of [`audit`]'s laws is held, since that is a bug of ours.
+pub fn plan(inputs: &Inputs<'_>) -> Plan {
+    let nothing = ObjectMemory::default();
+    let mut objects: Vec<ObjectPlan> = inputs
+        .set
+        .documents
+        .values()
+        .filter(|document| inputs.scope.holds(&document.key))
+        .filter_map(|document| {
+            let kind = inputs
+                .kinds
+                .iter()
+                .find(|k| k.name() == document.key.kind)?;
+            let memory = inputs.memory.objects.get(&document.key).unwrap_or(&nothing);
+            Some(object::plan(*kind, document, memory, inputs))
+        })
+        .collect();
+    audit::hold_violations(&mut objects, inputs);
+    assemble(objects, inputs)
+}
+
+fn assemble(objects: Vec<ObjectPlan>, inputs: &Inputs<'_>) -> Plan {
+    let findings: Vec<_> = inputs
+        .set
+        .findings
+        .iter()
+        .filter(|f| f.key.as_ref().is_none_or(|key| inputs.scope.holds(key)))
+        .cloned()
+        .collect();
+    let mut calls = inputs.reads.clone();
+    let mut writes: BTreeMap<&'static str, (&'static RateClass, u64)> = BTreeMap::new();
+    let mut summary = Summary::default();
+    for object in &objects {
+        match object.status {
+            Status::InSync => summary.in_sync += 1,
+            Status::Drifted | Status::Absent => summary.changes += 1,
+            Status::Unreadable | Status::Blocked => summary.blocked += 1,
+            Status::Deferred => summary.deferred += 1,
+        }
+        for step in object.change.iter().flat_map(|c| &c.steps) {
+            summary.steps += 1;
+            *calls.entry(step.operation.clone()).or_default() += 1;
+            if let Some(operation) = step.operation() {
+                writes
+                    .entry(operation.class.name)
+                    .or_insert((operation.class, 0))
+                    .1 += 1;
+            }
+        }
+    }
+    summary.errors = findings
+        .iter()
+        .filter(|f| f.severity == Severity::Error)
+        .count();
+    summary.least_seconds = writes
+        .values()
+        .map(|(class, n)| class.least_time(*n).as_secs())
+        .max()
+        .unwrap_or(0);
+    let plan_id = tree::digest_of(&(
+        objects
+            .iter()
+            .map(|o| (&o.key, o.status, &o.pin, &o.holds))
+            .collect::<Vec<_>>(),
+        &findings,
+    ));
+    Plan {
+        version: 1,
+        plan_id,
+        made_at: inputs.now,
+        history_consulted: inputs.memory.consulted,
+        objects,
+        findings,
+        calls,
+        summary,
+    }
+}
+
+#[cfg(test)]
+mod tests;

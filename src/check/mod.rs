@@ -1,0 +1,80 @@
+//! Checking: the rules over a whole desired state that no single field can break.
+//!
+//! Pure: takes the documents that loaded, gives them back with what is wrong, and freezes the
+//! apps of which something is.
+
+use std::collections::BTreeMap;
+
+use crate::kinds::Kind;
+use crate::model::document::{DesiredSet, Document};
+use crate::model::finding::{Finding, Severity};
+use crate::model::key::ResourceKey;
+
+/// Applies every kind's own rules, and the rule that no live object has two documents. Apps with
+/// an error are frozen.
+pub fn check(mut set: DesiredSet, kinds: &[&dyn Kind]) -> DesiredSet {
+    let mut found = Vec::new();
+    for document in set.documents.values() {
+        if let Some(kind) = kinds.iter().find(|k| k.name() == document.key.kind) {
+            found.extend(kind.check(document, &set));
+        }
+    }
+    // A document that broke a rule may not be able to say what it claims.
+    let broken: Vec<&ResourceKey> = found
+        .iter()
+        .filter(|f| f.severity == Severity::Error)
+        .filter_map(|f| f.key.as_ref())
+        .collect();
+    let mut claims: BTreeMap<String, Vec<&Document>> = BTreeMap::new();
+    for document in set.documents.values() {
+        if broken.contains(&&document.key) {
+            continue;
+        }
+        if let Some(kind) = kinds.iter().find(|k| k.name() == document.key.kind) {
+            for claim in kind.claims(document, &set) {
+                claims.entry(claim).or_default().push(document);
+            }
+        }
+    }
+    let doubles: Vec<Finding> = claims
+        .iter()
+        .filter(|(_, documents)| documents.len() > 1)
+        .flat_map(|(claim, documents)| doubles(claim, documents))
+        .collect();
+    found.extend(doubles);
+    for finding in found.iter().filter(|f| f.severity == Severity::Error) {
+        match &finding.key {
+            Some(key) => set.frozen.add(&key.app),
+            None => set.frozen = crate::model::document::Frozen::All,
+        }
+    }
+    set.findings.extend(found);
+    set.findings
+        .sort_by(|a, b| (&a.at, &a.rule).cmp(&(&b.at, &b.rule)));
+    set
+}
+
+/// One error for each document that claims what another one claims too.
+fn doubles(claim: &str, documents: &[&Document]) -> Vec<Finding> {
+    documents
+        .iter()
+        .map(|document| {
+            let others: Vec<String> = documents
+                .iter()
+                .filter(|other| other.key != document.key)
+                .map(|other| format!("{} at {}", other.key, other.at))
+                .collect();
+            Finding::error(
+                "claimed-twice",
+                format!(
+                    "{} speaks for {claim}, and so does {}",
+                    document.key,
+                    others.join(", ")
+                ),
+            )
+            .help("keep one of them; two documents for one live object would undo each other")
+            .at(document.at.clone())
+            .of(&document.key)
+        })
+        .collect()
+}

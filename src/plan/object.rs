@@ -1,0 +1,219 @@
+//! One object's plan: diff, then the kind's decision, then the rules that hold for all kinds.
+
+use jiff::{SignedDuration, Timestamp};
+
+use super::Inputs;
+use super::diff::diff;
+use crate::kinds::{Allow, Decision, Kind, Policy, Question};
+use crate::model::change::{Action, Change, Drift, Hold, Risk};
+use crate::model::document::Document;
+use crate::model::memory::ObjectMemory;
+use crate::model::plan::{ObjectPlan, Status};
+use crate::model::snapshot::{Live, Seen};
+use crate::model::tree::{self, Tree};
+
+/// How many corrections of the same drift within [`STALL_WINDOW`] make an object `Stalled`. Two
+/// can be chance (a console edit, a deploy); at the fourth somebody or something fights back.
+pub const STALL_AFTER: usize = 3;
+/// How far back corrections count.
+pub const STALL_WINDOW: SignedDuration = SignedDuration::from_hours(1);
+
+/// The plan of one document.
+pub fn plan(
+    kind: &dyn Kind,
+    document: &Document,
+    memory: &ObjectMemory,
+    inputs: &Inputs<'_>,
+) -> ObjectPlan {
+    if inputs.set.frozen.holds(&document.key.app) {
+        // What the document wants may not be computable: a reference may be what is broken.
+        return held(document, Tree::Null, memory, Status::Blocked, Hold::Frozen);
+    }
+    let desired = kind.desired(document, inputs.set);
+    let seen = inputs.snapshot.objects.get(&document.key).map(|o| &o.seen);
+    let live = match seen {
+        None => {
+            let cause = "it was not looked at".to_owned();
+            let hold = Hold::Unreadable { cause };
+            return held(document, desired, memory, Status::Unreadable, hold);
+        }
+        Some(Seen::Unreadable(cause)) => {
+            let cause = cause.clone();
+            let hold = Hold::Unreadable { cause };
+            return held(document, desired, memory, Status::Unreadable, hold);
+        }
+        Some(Seen::Absent) => match memory.settling_until {
+            Some(until) if inputs.now < until => {
+                let until = until.to_string();
+                let hold = Hold::Settling { until };
+                return held(document, desired, memory, Status::Deferred, hold);
+            }
+            _ => None,
+        },
+        Some(Seen::Present(live)) => Some(live),
+    };
+    decide(kind, document, desired, live, memory, inputs)
+}
+
+fn decide(
+    kind: &dyn Kind,
+    document: &Document,
+    desired: Tree,
+    live: Option<&Live>,
+    memory: &ObjectMemory,
+    inputs: &Inputs<'_>,
+) -> ObjectPlan {
+    let expected = match live {
+        Some(live) => kind.expected(&desired, live, inputs.now),
+        None => desired,
+    };
+    let drift = live.map_or_else(Vec::new, |live| {
+        diff(&expected, &live.view, kind.rules(), kind.identity())
+    });
+    let decision = kind.decide(&Question {
+        key: &document.key,
+        desired: &expected,
+        live,
+        drift: &drift,
+        memory,
+        policy: inputs.policy,
+        now: inputs.now,
+    });
+    let drift = settle_drift(drift, &decision);
+    let Decision {
+        steps,
+        risk,
+        mut holds,
+        notes,
+        more_drift: _,
+        excused: _,
+        remember,
+        rollout,
+    } = decision;
+    let mut change = None;
+    if let Some(open) = &memory.open {
+        let intent = open.id.clone();
+        holds.push(Hold::OpenIntent { intent });
+    } else if !steps.is_empty() {
+        let (risk, reason) =
+            risk.unwrap_or_else(|| (Risk::Routine, "the live object differs".to_owned()));
+        match general_hold(risk, &reason, &drift, memory, inputs.policy, inputs.now) {
+            Some(hold) => holds.push(hold),
+            None => {
+                let action = match live {
+                    Some(_) => Action::Update,
+                    None => Action::Create,
+                };
+                change = Some(Change {
+                    action,
+                    risk,
+                    reason,
+                    steps,
+                });
+            }
+        }
+    }
+    let status = match (&change, holds.is_empty()) {
+        (Some(_), _) if live.is_none() => Status::Absent,
+        (Some(_), _) => Status::Drifted,
+        (None, true) => Status::InSync,
+        (None, false) if holds.iter().all(Hold::is_passing) => Status::Deferred,
+        (None, false) => Status::Blocked,
+    };
+    let pin = pin(document, &drift, change.as_ref(), memory);
+    ObjectPlan {
+        key: document.key.clone(),
+        status,
+        drift,
+        change,
+        holds,
+        notes,
+        pin,
+        remember,
+        desired: expected,
+        rollout,
+    }
+}
+
+fn settle_drift(mut drift: Vec<Drift>, decision: &Decision) -> Vec<Drift> {
+    drift.extend(decision.more_drift.iter().cloned());
+    drift.retain(|d| !decision.excused.contains(&d.path));
+    drift.sort_by(|a, b| a.path.cmp(&b.path));
+    drift.dedup_by(|a, b| a.path == b.path);
+    drift
+}
+
+/// What holds a change back whatever its kind.
+fn general_hold(
+    risk: Risk,
+    reason: &str,
+    drift: &[Drift],
+    memory: &ObjectMemory,
+    policy: &Policy,
+    now: Timestamp,
+) -> Option<Hold> {
+    if risk == Risk::Destructive && policy.destructive == Allow::No {
+        let why = reason.to_owned();
+        return Some(Hold::Destructive { why });
+    }
+    let correction = correction(drift);
+    let times = memory
+        .writes
+        .iter()
+        .filter(|w| w.correction == correction && now.duration_since(w.at) < STALL_WINDOW)
+        .count();
+    (times >= STALL_AFTER).then(|| Hold::Stalled {
+        why: format!(
+            "corrected {times} times within the hour and set back each time; find who else sets \
+             {} (a CI template, Terraform, another controller) and let one of them own it",
+            drift
+                .first()
+                .map_or_else(|| "it".to_owned(), |d| d.path.to_string())
+        ),
+    })
+}
+
+/// What a write corrects: the fields and the values wanted, whatever they are instead.
+pub fn correction(drift: &[Drift]) -> String {
+    tree::digest_of(
+        &drift
+            .iter()
+            .map(|d| (&d.path, &d.desired))
+            .collect::<Vec<_>>(),
+    )
+}
+
+fn pin(
+    document: &Document,
+    drift: &[Drift],
+    change: Option<&Change>,
+    memory: &ObjectMemory,
+) -> String {
+    tree::digest_of(&(
+        &document.spec,
+        drift,
+        change,
+        memory.last_write.as_ref().map(|w| &w.intent),
+    ))
+}
+
+fn held(
+    document: &Document,
+    desired: Tree,
+    memory: &ObjectMemory,
+    status: Status,
+    hold: Hold,
+) -> ObjectPlan {
+    ObjectPlan {
+        key: document.key.clone(),
+        status,
+        drift: Vec::new(),
+        change: None,
+        holds: vec![hold],
+        notes: Vec::new(),
+        pin: pin(document, &[], None, memory),
+        remember: std::collections::BTreeMap::new(),
+        desired,
+        rollout: None,
+    }
+}
