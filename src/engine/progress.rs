@@ -1,0 +1,82 @@
+//! Progress: what an engine at work tells whoever watches.
+
+use crate::model::key::ResourceKey;
+
+/// Something happened.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Event {
+    /// An app's lease was taken.
+    Leased {
+        /// Whose.
+        app: String,
+        /// Its fencing token.
+        token: u64,
+    },
+    /// Another process holds an app's lease.
+    Busy {
+        /// Whose.
+        app: String,
+        /// Who holds it.
+        holder: String,
+    },
+    /// A write of unknown outcome is being looked up.
+    Resolving {
+        /// Whose.
+        key: ResourceKey,
+        /// Its intent.
+        intent: String,
+    },
+    /// A step is about to be sent.
+    Writing {
+        /// Whose.
+        key: ResourceKey,
+        /// What.
+        title: String,
+    },
+    /// AWS accepted a step.
+    Written {
+        /// Whose.
+        key: ResourceKey,
+        /// What.
+        title: String,
+    },
+    /// An object shows what was written.
+    Converged {
+        /// Which.
+        key: ResourceKey,
+    },
+    /// A rollout goes on.
+    Rollout {
+        /// Whose.
+        key: ResourceKey,
+        /// How far.
+        detail: String,
+    },
+    /// An object was held back.
+    Held {
+        /// Which.
+        key: ResourceKey,
+        /// Why.
+        why: String,
+    },
+    /// An object failed.
+    Failed {
+        /// Which.
+        key: ResourceKey,
+        /// Why, and what to do.
+        why: String,
+    },
+}
+
+/// Who watches.
+pub trait Progress: Send + Sync {
+    /// Takes note. Must not block.
+    fn event(&self, event: &Event);
+}
+
+/// Nobody watches.
+pub struct Silent;
+
+impl Progress for Silent {
+    fn event(&self, _event: &Event) {}
+}

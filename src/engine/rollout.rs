@@ -1,0 +1,88 @@
+//! Rollouts: waiting for them to be over, without a lease.
+
+use std::time::Duration;
+
+use super::Engine;
+use super::progress::{Event, Progress};
+use crate::kinds::Policy;
+use crate::model::document::DesiredSet;
+use crate::model::pass::{Ended, ObjectPass};
+use crate::model::plan::{Rollout, Status};
+use crate::model::scope::Scope;
+
+/// Pause between two looks at rollouts.
+const PAUSE: Duration = Duration::from_secs(5);
+/// How long a rollout is waited for; ECS itself gives up on one much later, if ever.
+const PATIENCE: Duration = Duration::from_secs(30 * 60);
+
+impl Engine {
+    /// Looks at every object that is rolling out until it is not, one batched look for all.
+    pub(crate) async fn await_rollouts(
+        &self,
+        set: &DesiredSet,
+        objects: &mut [ObjectPass],
+        policy: &Policy,
+        progress: &dyn Progress,
+    ) {
+        let deadline = self.cell.clock.boot() + PATIENCE;
+        while objects
+            .iter()
+            .any(|o| matches!(o.ended, Ended::RollingOut(_)))
+            && self.cell.clock.boot() < deadline
+        {
+            self.cell.clock.sleep(PAUSE).await;
+            let keys: Vec<_> = objects
+                .iter()
+                .filter(|o| matches!(o.ended, Ended::RollingOut(_)))
+                .map(|o| o.key.clone())
+                .collect();
+            let Ok(plan) = self.plan(set, &Scope::among(keys), policy).await else {
+                // The store is away for a moment; the rollout is not.
+                continue;
+            };
+            for object in objects.iter_mut() {
+                if !matches!(object.ended, Ended::RollingOut(_)) {
+                    continue;
+                }
+                let Some(now) = plan.object(&object.key) else {
+                    continue;
+                };
+                object.ended = match (&now.rollout, now.status) {
+                    (Some(Rollout::InProgress { detail }), _) => Ended::RollingOut(detail.clone()),
+                    (Some(Rollout::Failed { detail }), _) => Ended::RolledBack(detail.clone()),
+                    // A look that failed says nothing about the rollout.
+                    (None, Status::Unreadable) => continue,
+                    (None, Status::InSync) => Ended::Converged,
+                    (None, Status::Blocked | Status::Deferred) => Ended::Held(
+                        now.holds
+                            .iter()
+                            .map(ToString::to_string)
+                            .collect::<Vec<_>>()
+                            .join("; "),
+                    ),
+                    (None, Status::Drifted | Status::Absent) => Ended::Failed(
+                        "it was changed again by someone else while it rolled out; run again"
+                            .to_owned(),
+                    ),
+                };
+                progress.event(&match &object.ended {
+                    Ended::RollingOut(detail) => Event::Rollout {
+                        key: object.key.clone(),
+                        detail: detail.clone(),
+                    },
+                    Ended::RolledBack(why) | Ended::Failed(why) => Event::Failed {
+                        key: object.key.clone(),
+                        why: why.clone(),
+                    },
+                    Ended::Held(why) => Event::Held {
+                        key: object.key.clone(),
+                        why: why.clone(),
+                    },
+                    Ended::InOrder | Ended::Converged => Event::Converged {
+                        key: object.key.clone(),
+                    },
+                });
+            }
+        }
+    }
+}
