@@ -7,4 +7,5 @@ pub mod entropy;
 pub mod kinds;
 pub mod model;
 pub mod plan;
+pub mod source;
 pub mod twin;

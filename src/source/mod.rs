@@ -1,0 +1,86 @@
+//! Source: from the folder of desired state to documents and everything that is wrong with them.
+//!
+//! `walk` finds and reads the files, beneath the folder only; all else is pure:
+//! `bytes` (is it text?) → `yaml` (located nodes) → `header` (whose is it?) → `shape` (does it fit
+//! its kind?) → `read` (documents and findings) with `frozen` (which apps may not be written).
+//! `watch` says when to look again.
+
+use std::path::Path;
+
+use crate::model::document::{DesiredSet, Frozen};
+use crate::model::finding::{Finding, Severity};
+
+mod beneath;
+mod build;
+mod bytes;
+mod frozen;
+mod header;
+mod node;
+mod read;
+mod scalar;
+mod schema;
+mod shape;
+mod snippet;
+mod suggest;
+mod syntax;
+mod text;
+mod values;
+mod walk;
+pub mod watch;
+mod yaml;
+
+pub use header::API_VERSION;
+pub use watch::{Watch, fingerprint};
+
+/// A kind, as far as the shape of its documents goes.
+#[derive(Clone, Copy, Debug)]
+pub struct KindShape<'a> {
+    /// Its name, as in `kind: Service`.
+    pub name: &'a str,
+    /// The JSON Schema (draft 2020-12, as schemars writes it) of its spec.
+    pub spec_schema: &'a serde_json::Value,
+}
+
+/// Reads the folder `root`: every `*.yaml` and `*.yml` at any depth, in the order of names.
+///
+/// Never fails: whatever is wrong, with the folder, a file or a document, is a finding, and
+/// `frozen` says which apps it keeps from being written. Where a file that does not load names no
+/// app, all are frozen; the caller adds the apps that the file held when it last loaded.
+pub fn load(root: &Path, kinds: &[KindShape<'_>]) -> DesiredSet {
+    let mut set = DesiredSet::default();
+    walk::walk(root, walk::Mind::Read, &mut |met| match met {
+        walk::Met::File { name, bytes, .. } => read::file(&mut set, &name, &bytes, kinds),
+        walk::Met::Odd(finding) => {
+            set.findings.push(finding);
+            set.frozen = Frozen::All;
+        }
+    });
+    finish(set, &root.display().to_string())
+}
+
+/// The same from files that are in memory already, as `(name, content)`.
+pub fn load_files<'f>(
+    files: impl IntoIterator<Item = (&'f str, &'f [u8])>,
+    kinds: &[KindShape<'_>],
+) -> DesiredSet {
+    let mut set = DesiredSet::default();
+    for (name, bytes) in files {
+        read::file(&mut set, name, bytes, kinds);
+    }
+    finish(set, "given")
+}
+
+fn finish(mut set: DesiredSet, root: &str) -> DesiredSet {
+    let is_error = |finding: &Finding| finding.severity == Severity::Error;
+    if set.documents.is_empty() && !set.findings.iter().any(is_error) {
+        set.frozen = Frozen::All;
+        set.findings.push(
+            Finding::error(
+                "no-documents",
+                format!("the desired-state folder {root} holds no document"),
+            )
+            .help("write a document into a .yaml file below it; nothing is written without one"),
+        );
+    }
+    set
+}

@@ -1,0 +1,141 @@
+//! Nodes: a document as it was written, every part with its place.
+//!
+//! Pure: only values.
+
+use std::collections::BTreeMap;
+use std::ops::Range;
+
+use serde_json::json;
+
+use super::bytes::shorten;
+use super::text::Text;
+use crate::model::document::Span;
+use crate::model::tree::{FieldPath, Tree};
+
+/// One value and the bytes where it stands.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Node {
+    pub at: Range<usize>,
+    pub value: Value,
+}
+
+/// What was written.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) enum Value {
+    /// `null`, `~` or nothing at all.
+    Null,
+    Bool(bool),
+    Int(i64),
+    /// A finite number with a point or an exponent.
+    Float {
+        number: f64,
+        raw: String,
+    },
+    Text(String),
+    /// An unquoted word that YAML readers disagree on.
+    Odd {
+        raw: String,
+        /// Follows "which": `some YAML readers take for true`.
+        why: &'static str,
+    },
+    List(Vec<Node>),
+    Map(Vec<Entry>),
+    /// Something that was reported already; nothing more is to be said about it.
+    Bad,
+}
+
+/// One line of a mapping. Keys are unique.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Entry {
+    pub key: String,
+    pub key_at: Range<usize>,
+    pub node: Node,
+}
+
+impl Node {
+    /// The entry named `key`, if this is a mapping that has it.
+    pub fn entry(&self, key: &str) -> Option<&Entry> {
+        match &self.value {
+            Value::Map(entries) => entries.iter().find(|e| e.key == key),
+            _ => None,
+        }
+    }
+
+    /// The JSON of what was written. Odd and bad values, which no loaded document has, are null.
+    pub fn to_tree(&self) -> Tree {
+        match &self.value {
+            Value::Null | Value::Odd { .. } | Value::Bad => Tree::Null,
+            Value::Bool(value) => json!(value),
+            Value::Int(value) => json!(value),
+            Value::Float { number, .. } => json!(number),
+            Value::Text(text) => json!(text),
+            Value::List(items) => items.iter().map(Node::to_tree).collect(),
+            Value::Map(entries) => Tree::Object(
+                entries
+                    .iter()
+                    .map(|e| (e.key.clone(), e.node.to_tree()))
+                    .collect(),
+            ),
+        }
+    }
+
+    /// Where each key and each list item below this node stands.
+    pub fn fields(&self, text: &Text) -> BTreeMap<FieldPath, Span> {
+        let mut fields = BTreeMap::new();
+        self.collect(&FieldPath::root(), text, &mut fields);
+        fields
+    }
+
+    fn collect(&self, path: &FieldPath, text: &Text, into: &mut BTreeMap<FieldPath, Span>) {
+        match &self.value {
+            Value::Map(entries) => {
+                for entry in entries {
+                    let path = path.child(entry.key.as_str());
+                    into.insert(path.clone(), text.span(entry.key_at.start));
+                    entry.node.collect(&path, text, into);
+                }
+            }
+            Value::List(items) => {
+                for (i, item) in items.iter().enumerate() {
+                    let path = path.child(i.to_string());
+                    into.insert(path.clone(), text.span(item.at.start));
+                    item.collect(&path, text, into);
+                }
+            }
+            _ => {}
+        }
+    }
+
+    /// Nodes in all, this one included.
+    pub fn size(&self) -> usize {
+        1 + match &self.value {
+            Value::List(items) => items.iter().map(Node::size).sum(),
+            Value::Map(entries) => entries.iter().map(|e| e.node.size()).sum(),
+            _ => 0,
+        }
+    }
+
+    /// Levels of nesting, this one included.
+    pub fn height(&self) -> usize {
+        1 + match &self.value {
+            Value::List(items) => items.iter().map(Node::height).max().unwrap_or(0),
+            Value::Map(entries) => entries.iter().map(|e| e.node.height()).max().unwrap_or(0),
+            _ => 0,
+        }
+    }
+
+    /// What stands here, for "found ...".
+    pub fn found(&self) -> String {
+        match &self.value {
+            Value::Null => "nothing".to_owned(),
+            Value::Bool(value) => value.to_string(),
+            Value::Int(value) => format!("the number {value}"),
+            Value::Float { raw, .. } => format!("the number {raw}"),
+            Value::Text(text) => format!("the text {:?}", shorten(text)),
+            Value::Odd { raw, why } => format!("`{}`, which {why}", shorten(raw)),
+            Value::List(_) => "a list".to_owned(),
+            Value::Map(_) => "a mapping".to_owned(),
+            Value::Bad => "something unreadable".to_owned(),
+        }
+    }
+}

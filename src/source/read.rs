@@ -1,0 +1,164 @@
+//! Read: from the bytes of one file to its documents and findings.
+//!
+//! Pure: bytes in, documents and findings out.
+
+use super::bytes::{self, Meaning};
+use super::text::{Fault, Text};
+use super::{KindShape, frozen, header, shape, yaml};
+use crate::model::document::{DesiredSet, Document, Frozen};
+use crate::model::finding::{Finding, Severity};
+use crate::model::key::ResourceKey;
+use crate::model::tree::Tree;
+
+/// Findings of one file that are told one by one.
+const TOLD: usize = 200;
+
+/// Adds all that the file named `name` holds to `set`.
+pub(super) fn file(set: &mut DesiredSet, name: &str, raw: &[u8], kinds: &[KindShape<'_>]) {
+    let decoded = bytes::decode(raw);
+    let text = Text::new(name, decoded.body);
+    let mut told = Told::default();
+    if decoded.meaning == Meaning::Other {
+        frozen::join(&mut set.frozen, frozen::scan(text.body()));
+    }
+    let templates: Vec<u32> = decoded
+        .faults
+        .iter()
+        .filter(|fault| fault.rule == "template-leftover")
+        .map(|fault| text.span(fault.at.start).line)
+        .collect();
+    for fault in decoded.faults {
+        told.add(&text, fault, None);
+    }
+    if decoded.meaning == Meaning::Yaml {
+        let docs = yaml::parse(text.body());
+        if docs.is_empty() {
+            let fault = Fault::error("empty-file", 0..0, "this file holds no document")
+                .help("write one, or delete the file");
+            told.add(&text, fault, None);
+            frozen::join(&mut set.frozen, frozen::scan(text.body()));
+        }
+        for doc in docs {
+            document(set, &text, doc, kinds, &templates, &mut told);
+        }
+    }
+    told.finish(set);
+}
+
+fn is_bad(faults: &[Fault]) -> bool {
+    faults.iter().any(|f| f.severity == Severity::Error)
+}
+
+fn document(
+    set: &mut DesiredSet,
+    text: &Text,
+    doc: yaml::Doc,
+    kinds: &[KindShape<'_>],
+    templates: &[u32],
+    told: &mut Told,
+) {
+    // A placeholder is told about already, not also as the odd YAML that it makes.
+    let worth_telling = |fault: &Fault| !templates.contains(&text.span(fault.at.start).line);
+    let Some(root) = doc.root else {
+        // Where a broken document ends is a guess, so the whole file is scanned.
+        frozen::join(&mut set.frozen, frozen::scan(text.body()));
+        for fault in doc.faults.into_iter().filter(worth_telling) {
+            told.add(text, fault, None);
+        }
+        return;
+    };
+    let head = header::read(&root, kinds);
+    let mut faults = doc.faults;
+    faults.extend(head.faults);
+    if let (Some(kind), Some(spec)) = (head.kind, head.spec) {
+        faults.extend(shape::check(
+            kind.spec_schema,
+            &spec.node,
+            "spec",
+            &spec.key_at,
+        ));
+    }
+    let lines = text.span(doc.range.start).line..=text.span(doc.range.end).line;
+    let unfilled = templates.iter().any(|line| lines.contains(line));
+    let mut bad = unfilled || is_bad(&faults);
+    if let (false, Some(key), Some(spec)) = (bad, &head.key, head.spec) {
+        if let Some(first) = set.documents.get(key) {
+            let fault = Fault::error(
+                "duplicate-document",
+                root.at.clone(),
+                format!(
+                    "this object has two documents; the other is at {}",
+                    first.at
+                ),
+            )
+            .help("keep one of the two, or give one of them another `metadata.name`")
+            .label("second document");
+            faults.push(fault);
+            bad = true;
+        } else {
+            set.documents.insert(
+                key.clone(),
+                Document {
+                    key: key.clone(),
+                    spec: spec_tree(spec.node.to_tree()),
+                    at: text.span(root.at.start),
+                    fields: root.fields(text),
+                },
+            );
+        }
+    }
+    if bad {
+        frozen::join(
+            &mut set.frozen,
+            match &head.app {
+                Some(app) => Frozen::Apps([app.clone()].into()),
+                None => frozen::scan(text.body().get(doc.range).unwrap_or("")),
+            },
+        );
+    }
+    for fault in faults.into_iter().filter(worth_telling) {
+        told.add(text, fault, head.key.as_ref());
+    }
+}
+
+/// An empty `spec:` was refused by its schema; what is left is a mapping.
+fn spec_tree(tree: Tree) -> Tree {
+    match tree {
+        Tree::Null => Tree::Object(serde_json::Map::new()),
+        tree => tree,
+    }
+}
+
+/// The findings of one file, in its order.
+#[derive(Default)]
+struct Told {
+    findings: Vec<Finding>,
+    more: usize,
+}
+
+impl Told {
+    fn add(&mut self, text: &Text, fault: Fault, key: Option<&ResourceKey>) {
+        if self.findings.len() < TOLD {
+            self.findings.push(text.finding(fault, key));
+        } else {
+            self.more += 1;
+        }
+    }
+
+    fn finish(mut self, set: &mut DesiredSet) {
+        self.findings
+            .sort_by_key(|f| f.at.as_ref().map(|at| (at.line, at.column)));
+        let last = self.findings.last().and_then(|f| f.at.clone());
+        set.findings.append(&mut self.findings);
+        if let (true, Some(at)) = (self.more > 0, last) {
+            set.findings.push(
+                Finding::error(
+                    "more-findings",
+                    format!("{} more findings in {} are not shown", self.more, at.file),
+                )
+                .help("mend the ones above and check again")
+                .at(at),
+            );
+        }
+    }
+}

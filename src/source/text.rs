@@ -1,0 +1,149 @@
+//! Text: one file's text, its places, and how a fault in it becomes a finding.
+//!
+//! Pure: only a text and its places.
+
+use std::ops::Range;
+use std::sync::Arc;
+
+use super::snippet;
+use crate::model::document::Span;
+use crate::model::finding::{Finding, Severity};
+use crate::model::key::ResourceKey;
+
+/// Something wrong at a place of a text, before file and object are known.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Fault {
+    pub severity: Severity,
+    pub rule: &'static str,
+    pub message: String,
+    pub help: Option<String>,
+    /// The word or two beside the caret.
+    pub label: Option<String>,
+    /// Bytes of the text.
+    pub at: Range<usize>,
+}
+
+impl Fault {
+    pub fn error(rule: &'static str, at: Range<usize>, message: impl Into<String>) -> Self {
+        Self {
+            severity: Severity::Error,
+            rule,
+            message: message.into(),
+            help: None,
+            label: None,
+            at,
+        }
+    }
+
+    pub fn warning(rule: &'static str, at: Range<usize>, message: impl Into<String>) -> Self {
+        Self {
+            severity: Severity::Warning,
+            ..Self::error(rule, at, message)
+        }
+    }
+
+    pub fn help(mut self, help: impl Into<String>) -> Self {
+        self.help = Some(help.into());
+        self
+    }
+
+    pub fn label(mut self, label: impl Into<String>) -> Self {
+        self.label = Some(label.into());
+        self
+    }
+}
+
+/// A file's text with an index of its lines.
+#[derive(Debug)]
+pub(super) struct Text {
+    file: Arc<str>,
+    body: String,
+    /// Byte offset of each line's first character.
+    lines: Vec<usize>,
+}
+
+impl Text {
+    pub fn new(file: &str, body: String) -> Self {
+        let starts = body.bytes().enumerate().filter(|(_, b)| *b == b'\n');
+        let lines = std::iter::once(0).chain(starts.map(|(at, _)| at + 1));
+        Self {
+            file: file.into(),
+            lines: lines.collect(),
+            body,
+        }
+    }
+
+    pub fn body(&self) -> &str {
+        &self.body
+    }
+
+    /// The place of a byte offset; an offset beyond the end is the end.
+    pub fn span(&self, offset: usize) -> Span {
+        let offset = self.floor(offset);
+        let line = self
+            .lines
+            .partition_point(|start| *start <= offset)
+            .saturating_sub(1);
+        let start = self.lines.get(line).copied().unwrap_or(0);
+        let column = self.body.get(start..offset).unwrap_or("").chars().count();
+        Span {
+            file: Arc::clone(&self.file),
+            line: u32::try_from(line + 1).unwrap_or(u32::MAX),
+            column: u32::try_from(column + 1).unwrap_or(u32::MAX),
+        }
+    }
+
+    /// The finding that tells `fault`, with the object's name in front where that is known.
+    pub fn finding(&self, fault: Fault, key: Option<&ResourceKey>) -> Finding {
+        let at = self.span(fault.at.start);
+        let message = match key {
+            Some(key) => format!("{key}: {}", fault.message),
+            None => fault.message,
+        };
+        let end = self.floor(fault.at.end.max(fault.at.start));
+        let start = self.floor(fault.at.start);
+        let line_start = self.lines.get(at.line as usize - 1).copied().unwrap_or(0);
+        let line = self.body.get(line_start..).unwrap_or("");
+        let line = line.split('\n').next().unwrap_or("").trim_end_matches('\r');
+        Finding {
+            severity: fault.severity,
+            rule: fault.rule.to_owned(),
+            message,
+            help: fault.help,
+            key: key.cloned(),
+            snippet: (!line.trim().is_empty()).then(|| {
+                snippet::draw(
+                    &at,
+                    line,
+                    start - line_start..end - line_start,
+                    fault.severity,
+                    fault.label.as_deref(),
+                )
+            }),
+            at: Some(at),
+        }
+    }
+
+    /// The nearest character boundary at or before `offset`.
+    fn floor(&self, offset: usize) -> usize {
+        self.body.floor_char_boundary(offset.min(self.body.len()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn places_count_characters_and_never_leave_the_text() {
+        let text = Text::new("a.yaml", "é: 1\r\nb: 2\n".to_owned());
+        let place = |at| {
+            let span = text.span(at);
+            (span.line, span.column)
+        };
+        assert_eq!(place(0), (1, 1));
+        assert_eq!(place(4), (1, 4));
+        assert_eq!(place(7), (2, 1));
+        assert_eq!(place(9_999), (3, 1));
+    }
+}
