@@ -6,10 +6,11 @@ use std::collections::BTreeMap;
 use std::ops::Range;
 
 use super::bytes::{is_invisible, shorten};
+use super::merge::{self, Keys};
 use super::node::{Entry, Node, Value};
 use super::scalar;
 use super::text::Fault;
-use super::yaml::{ANCHORS, DEPTH, Doc, Keys, NODES};
+use super::yaml::{ANCHORS, DEPTH, Doc, NODES};
 
 /// Collects the events of one file into documents.
 pub(super) struct Builder<'b> {
@@ -195,7 +196,13 @@ impl<'b> Builder<'b> {
                 keys,
                 merges,
                 ..
-            } => Value::Map(self.merge(entries, keys, merges)),
+            } => Value::Map(merge::merge(
+                self.body,
+                entries,
+                keys,
+                merges,
+                &mut self.faults,
+            )),
         };
         let value = if frame.tagged { Value::Bad } else { value };
         // Block collections end where the next thing starts: take the blank away.
@@ -373,19 +380,7 @@ impl<'b> Builder<'b> {
                 Key::Text(text, at)
             }
             Some(first) => {
-                let first = line_of(self.body, first.start);
-                self.faults.push(
-                    Fault::error(
-                        "duplicate-key",
-                        at,
-                        format!(
-                            "the key `{}` is written twice in one mapping",
-                            shorten(&text)
-                        ),
-                    )
-                    .help(format!("keep one of the two; the first is on line {first}"))
-                    .label(format!("first on line {first}")),
-                );
+                self.faults.push(merge::twice(self.body, &text, first, at));
                 Key::Bad
             }
         }
@@ -442,70 +437,9 @@ impl<'b> Builder<'b> {
             self.anchors.insert(anchor, anchored);
         }
     }
-
-    /// Adds what `<<` brings. A key that is there already is refused, not overridden: which of
-    /// the two values counts would have to be known by heart.
-    fn merge(
-        &mut self,
-        mut entries: Vec<Entry>,
-        mut keys: Keys,
-        merges: Vec<(Range<usize>, Node)>,
-    ) -> Vec<Entry> {
-        for (at, node) in merges {
-            let sources = match node.value {
-                Value::Map(map) => vec![map],
-                Value::List(items) if items.iter().all(|i| matches!(i.value, Value::Map(_))) => {
-                    items
-                        .into_iter()
-                        .filter_map(|item| match item.value {
-                            Value::Map(map) => Some(map),
-                            _ => None,
-                        })
-                        .collect()
-                }
-                Value::Bad => continue,
-                _ => {
-                    self.faults.push(
-                        Fault::error(
-                            "bad-merge",
-                            at,
-                            "`<<` takes an alias of a mapping, or a list of them",
-                        )
-                        .help("write `<<: *name`, with `&name` at the mapping to take over"),
-                    );
-                    continue;
-                }
-            };
-            for entry in sources.into_iter().flatten() {
-                if let Some(first) = keys.get(&entry.key) {
-                    let line = line_of(self.body, first.start);
-                    self.faults.push(
-                        Fault::error(
-                            "duplicate-key",
-                            at.clone(),
-                            format!("`<<` brings the key `{}`, which is here already", shorten(&entry.key)),
-                        )
-                        .help(format!(
-                            "keep one of the two; the other is on line {line} (a merged key cannot be overridden here)"
-                        ))
-                        .label(format!("also on line {line}")),
-                    );
-                } else {
-                    keys.insert(entry.key.clone(), entry.key_at.clone());
-                    entries.push(entry);
-                }
-            }
-        }
-        entries
-    }
 }
 
 /// Characters that no value may hold, even when they are written as escapes.
 fn hidden(c: char) -> bool {
     is_invisible(c) || (c.is_control() && !matches!(c, '\n' | '\t'))
-}
-
-fn line_of(body: &str, offset: usize) -> usize {
-    let before = body.as_bytes().get(..offset).unwrap_or_default();
-    1 + before.iter().filter(|b| **b == b'\n').count()
 }

@@ -15,6 +15,7 @@ mod build;
 mod bytes;
 mod frozen;
 mod header;
+mod merge;
 mod node;
 mod read;
 mod scalar;

@@ -5,7 +5,6 @@
 //!
 //! Pure: text in, nodes and faults out.
 
-use std::collections::BTreeMap;
 use std::ops::Range;
 
 use granit_parser::{ErrorKind, Event, Parser, ScalarStyle, ScanError};
@@ -144,9 +143,6 @@ fn fault_of(body: &str, err: &ScanError) -> Fault {
     let end = at + width.map_or(0, char::len_utf8);
     syntax::explain(kind, at..end)
 }
-
-/// Places of the keys of a mapping, to find the second of two.
-pub(super) type Keys = BTreeMap<String, Range<usize>>;
 
 #[cfg(test)]
 mod tests {
