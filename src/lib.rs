@@ -8,4 +8,5 @@ pub mod kinds;
 pub mod model;
 pub mod plan;
 pub mod source;
+pub mod store;
 pub mod twin;
