@@ -5,14 +5,15 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::future::Future;
-use std::pin::Pin;
+use std::pin::{Pin, pin};
+use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::StreamExt as _;
 use futures_util::stream::FuturesUnordered;
 
 use super::Engine;
-use super::execute::{ApplyOptions, Pinned, Wait, is_work};
+use super::apply::{ApplyOptions, Pinned, Wait, is_work};
 use super::progress::Progress;
 use crate::kinds::Policy;
 use crate::model::document::DesiredSet;
@@ -81,30 +82,31 @@ pub async fn run(
         pinned: Pinned::No,
         patience: Patience::UntilDead,
     };
-    let mut shutdown = std::pin::pin!(shutdown);
+    let mut shutdown = pin!(shutdown);
     let mut apps: BTreeMap<String, AppState> = BTreeMap::new();
     let mut busy: BTreeSet<String> = BTreeSet::new();
     let mut work: FuturesUnordered<Work<'_>> = FuturesUnordered::new();
     loop {
-        // A pass in flight goes on beside the look.
-        let look = async {
-            let set = desired.load().await;
-            let plan = engine.plan(&set, &options.scope, &apply.policy).await;
-            (set, plan)
-        };
-        let mut look = std::pin::pin!(look);
-        let (set, plan) = loop {
-            tokio::select! {
-                biased;
-                () = &mut shutdown => {
-                    finish(work, observer).await;
-                    return;
+        let (set, plan) = {
+            let mut look = pin!(async {
+                let set = desired.load().await;
+                let plan = engine.plan(&set, &options.scope, &apply.policy).await;
+                (set, plan)
+            });
+            loop {
+                tokio::select! {
+                    biased;
+                    () = &mut shutdown => {
+                        finish(work, observer).await;
+                        return;
+                    }
+                    // A pass in flight goes on beside the look.
+                    Some((app, objects)) = work.next(), if !work.is_empty() => {
+                        busy.remove(&app);
+                        conclude(engine, &mut apps, observer, &app, &objects);
+                    }
+                    looked = &mut look => break looked,
                 }
-                Some((app, objects)) = work.next(), if !work.is_empty() => {
-                    busy.remove(&app);
-                    conclude(engine, &mut apps, observer, &app, &objects);
-                }
-                looked = &mut look => break looked,
             }
         };
         let mut soon = false;
@@ -112,7 +114,7 @@ pub async fn run(
             Ok(plan) => {
                 observer.looked(&set, &plan);
                 soon = is_restless(&plan);
-                let set = std::sync::Arc::new(set);
+                let set = Arc::new(set);
                 for (app, objects) in by_app(plan) {
                     let state = apps.entry(app.clone()).or_default();
                     let waiting = engine.cell.clock.boot() < state.not_before;
@@ -120,7 +122,7 @@ pub async fn run(
                         continue;
                     }
                     busy.insert(app.clone());
-                    let set = std::sync::Arc::clone(&set);
+                    let set = Arc::clone(&set);
                     work.push(Box::pin(async move {
                         let planned: Vec<&ObjectPlan> = objects.iter().collect();
                         let done = engine
@@ -182,10 +184,7 @@ fn conclude(
 ) {
     observer.converged(app, objects);
     let state = apps.entry(app.to_owned()).or_default();
-    if objects
-        .iter()
-        .any(|o| matches!(o.ended, Ended::Failed(_)))
-    {
+    if objects.iter().any(|o| matches!(o.ended, Ended::Failed(_))) {
         let pause = BACKOFF
             .saturating_mul(2u32.saturating_pow(state.failures))
             .min(BACKOFF_MAX);

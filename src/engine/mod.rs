@@ -1,11 +1,17 @@
 //! The engine: looks at AWS, plans, and converges one app at a time under its lease.
 
+mod app;
+pub mod apply;
 pub mod controller;
-pub mod execute;
+pub mod desired;
+
+pub mod http;
+mod object;
 pub mod observe;
 pub mod progress;
 pub mod resolve;
 pub mod rollout;
+pub mod telemetry;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, PoisonError};

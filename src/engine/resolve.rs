@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::Engine;
-use super::execute::SETTLING_BOUND;
+use super::object::{SETTLING_BOUND, applied_fact, applied_word};
 use crate::aws::door::CALL_TIMEOUT;
 use crate::kinds::Policy;
 use crate::model::change::Step;
@@ -47,10 +47,9 @@ impl Engine {
                 at: now,
             });
             if let Some(step) = step_of(&open) {
-                after.facts.insert(
-                    format!("applied:{}", step.operation),
-                    serde_json::json!({"step": step.detail, "result": detail}),
-                );
+                after
+                    .facts
+                    .insert(applied_word(&step), applied_fact(&step, &detail));
             }
         }
         let settled = store

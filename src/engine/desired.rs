@@ -1,0 +1,148 @@
+//! Desired: the folder as the controller sees it, loaded, checked, and watched.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::future::Future;
+use std::path::{Path, PathBuf};
+use std::pin::Pin;
+use std::sync::LazyLock;
+use std::time::Duration;
+
+use serde_json::Value;
+
+use super::controller::Desired;
+use crate::check::check;
+use crate::clock::Clock;
+use crate::kinds::KINDS;
+use crate::model::document::{DesiredSet, Frozen};
+use crate::model::finding::Severity;
+use crate::source::{self, KindShape, Watch};
+
+/// How long a folder has to stand still before it is read: longer than an editor or `git
+/// checkout` pauses in the middle of a save.
+const AT_REST: Duration = Duration::from_millis(300);
+/// How often it may turn out not to stand still. Then it is read as it is; what is half-written
+/// does not load, and freezes its apps.
+const RESTLESS: usize = 20;
+
+/// Every kind's schema, once.
+static SCHEMAS: LazyLock<Vec<(&'static str, Value)>> = LazyLock::new(|| {
+    KINDS
+        .iter()
+        .map(|kind| (kind.name(), kind.schema().to_value()))
+        .collect()
+});
+
+/// Loads and checks the folder `root`, with the kinds of this build.
+pub fn load(root: &Path) -> DesiredSet {
+    check(source::load(root, &shapes()), KINDS)
+}
+
+/// Loads and checks files that are in memory, as `(name, content)`.
+pub fn load_files<'f>(files: impl IntoIterator<Item = (&'f str, &'f [u8])>) -> DesiredSet {
+    check(source::load_files(files, &shapes()), KINDS)
+}
+
+fn shapes() -> Vec<KindShape<'static>> {
+    SCHEMAS
+        .iter()
+        .map(|(name, schema)| KindShape {
+            name,
+            spec_schema: schema,
+        })
+        .collect()
+}
+
+/// A folder that is read again and again.
+pub struct Folder {
+    root: PathBuf,
+    clock: Clock,
+    watch: Option<Watch>,
+    /// Which apps each file held when it last loaded without an error.
+    held: BTreeMap<String, BTreeSet<String>>,
+}
+
+impl Folder {
+    /// Starts watching. A folder that cannot be watched is read on time alone, which is said in
+    /// the log.
+    pub fn open(root: &Path, clock: Clock) -> Self {
+        let watch = match Watch::start(root) {
+            Ok(watch) => Some(watch),
+            Err(error) => {
+                tracing::warn!(
+                    folder = %root.display(), %error,
+                    "the folder cannot be watched; changes are seen at the next timed look only"
+                );
+                None
+            }
+        };
+        Self {
+            root: root.to_owned(),
+            clock,
+            watch,
+            held: BTreeMap::new(),
+        }
+    }
+
+    async fn at_rest(&self) {
+        let mut before = source::fingerprint(&self.root);
+        for _ in 0..RESTLESS {
+            self.clock.sleep(AT_REST).await;
+            let after = source::fingerprint(&self.root);
+            if after == before {
+                return;
+            }
+            before = after;
+        }
+    }
+
+    /// Freezes the apps that a file held when it last loaded, if it does not load now.
+    fn remember(&mut self, set: &mut DesiredSet) {
+        let broken: BTreeSet<String> = set
+            .findings
+            .iter()
+            .filter(|f| f.severity == Severity::Error)
+            .filter_map(|f| Some(f.at.as_ref()?.file.to_string()))
+            .collect();
+        for app in broken
+            .iter()
+            .filter_map(|file| self.held.get(file))
+            .flatten()
+        {
+            set.frozen.add(app);
+        }
+        if set.frozen == Frozen::All {
+            return;
+        }
+        let mut now: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+        for document in set.documents.values() {
+            now.entry(document.at.file.to_string())
+                .or_default()
+                .insert(document.key.app.clone());
+        }
+        for (file, apps) in now {
+            if !broken.contains(&file) {
+                self.held.insert(file, apps);
+            }
+        }
+    }
+}
+
+impl Desired for Folder {
+    fn load(&mut self) -> Pin<Box<dyn Future<Output = DesiredSet> + Send + '_>> {
+        Box::pin(async move {
+            self.at_rest().await;
+            let mut set = load(&self.root);
+            self.remember(&mut set);
+            set
+        })
+    }
+
+    fn changed(&mut self) -> Pin<Box<dyn Future<Output = ()> + Send + '_>> {
+        Box::pin(async move {
+            match &mut self.watch {
+                Some(watch) => watch.changed().await,
+                None => std::future::pending().await,
+            }
+        })
+    }
+}

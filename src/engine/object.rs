@@ -1,0 +1,401 @@
+//! One object: read once more, planned once more, then per step intent, one request, outcome; then
+//! read until it shows. Nothing is decided here except to stop.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use super::app::{AppFault, AppRun};
+use super::apply::{Pinned, untouched};
+use super::progress::Event;
+use crate::aws::budget::RateToken;
+use crate::aws::door::{CALL_TIMEOUT, LEASE_MARGIN};
+use crate::aws::fault::Fault;
+use crate::kinds::{Applied, StepError};
+use crate::model::change::{Change, Hold, Step};
+use crate::model::entry::Outcome;
+use crate::model::key::ResourceKey;
+use crate::model::memory::{LastWrite, Memory, ObjectMemory, OpenIntent, PastWrite, WRITES_KEPT};
+use crate::model::pass::Ended;
+use crate::model::plan::{ObjectPlan, Rollout, Status};
+use crate::model::scope::Scope;
+use crate::model::tree::{self, Tree};
+use crate::plan::object::correction;
+use crate::store::{IntendError, Lease, NewIntent, NewOutcome, SettleError};
+
+/// How long AWS may take to show what it accepted. Inside it an absence is not believed.
+pub const SETTLING_BOUND: Duration = Duration::from_secs(30);
+/// First pause between readings that wait for a write to show; doubled each time.
+const SHOW_PAUSE: Duration = Duration::from_millis(250);
+/// Longest such pause.
+const SHOW_PAUSE_MAX: Duration = Duration::from_secs(4);
+/// Attempts at one step that AWS throttled, and at one object that others changed under us.
+const ATTEMPTS: usize = 5;
+
+const MOVED: &str = "its document, the live object or its last write has moved since the plan was \
+                     made; make a new plan";
+
+/// What became of one attempt at an object.
+enum Attempt {
+    Done(Ended),
+    /// Somebody else was faster, or AWS asked to slow down: plan it again.
+    Again(String),
+}
+
+/// One step of a change, and what it was planned from.
+#[derive(Clone, Copy)]
+struct Order<'a> {
+    lease: &'a Lease,
+    fresh: &'a ObjectPlan,
+    change: &'a Change,
+    index: usize,
+    step: &'a Step,
+}
+
+/// What became of one step.
+enum Sent {
+    Applied(Tree),
+    Stop(Attempt),
+}
+
+impl AppRun<'_> {
+    pub(super) async fn converge_object(
+        &self,
+        lease: &Lease,
+        planned: &ObjectPlan,
+        memory: &mut ObjectMemory,
+        written: &mut Vec<String>,
+    ) -> Result<Ended, AppFault> {
+        let mut why = String::new();
+        for _ in 0..ATTEMPTS {
+            match self.attempt_object(lease, planned, memory, written).await? {
+                Attempt::Done(ended) => return Ok(ended),
+                Attempt::Again(reason) => why = reason,
+            }
+        }
+        Ok(Ended::Failed(format!(
+            "given up for now after {ATTEMPTS} attempts: {why}"
+        )))
+    }
+
+    /// Reads and plans one object afresh. The rate token for its first step is in hand already, so
+    /// that nothing waits between this reading and the write.
+    async fn replan(&self, key: &ResourceKey, memory: &ObjectMemory) -> Option<ObjectPlan> {
+        let scope = Scope::target(key);
+        let snapshot = self.engine.observe(self.set, &scope).await;
+        let memory = Memory {
+            consulted: true,
+            objects: BTreeMap::from([(key.clone(), memory.clone())]),
+        };
+        let mut plan =
+            self.engine
+                .plan_from(self.set, &scope, &snapshot, &memory, &self.options.policy);
+        plan.objects.pop()
+    }
+
+    async fn attempt_object(
+        &self,
+        lease: &Lease,
+        planned: &ObjectPlan,
+        memory: &mut ObjectMemory,
+        written: &mut Vec<String>,
+    ) -> Result<Attempt, AppFault> {
+        let key = &planned.key;
+        let first = planned
+            .change
+            .as_ref()
+            .and_then(|c| c.steps.first())
+            .map(|s| s.operation.clone());
+        let mut token = match &first {
+            Some(operation) => Some((
+                operation.clone(),
+                self.engine.cell.budget.take(operation).await,
+            )),
+            None => None,
+        };
+        let Some(fresh) = self.replan(key, memory).await else {
+            return Ok(Attempt::Done(Ended::Failed(
+                "its document is gone".to_owned(),
+            )));
+        };
+        if self.options.pinned == Pinned::Yes && written.is_empty() && fresh.pin != planned.pin {
+            return Ok(Attempt::Done(Ended::Held(MOVED.to_owned())));
+        }
+        self.remember(lease, &fresh, memory).await?;
+        let Some(change) = &fresh.change else {
+            return Ok(Attempt::Done(match (&fresh.status, written.is_empty()) {
+                (Status::InSync, false) => self.rolled(&fresh),
+                _ => untouched(&fresh).ended,
+            }));
+        };
+        let mut earlier = BTreeMap::new();
+        for (index, step) in change.steps.iter().enumerate() {
+            let token = match token.take() {
+                Some((operation, token)) if operation == step.operation => token,
+                _ => self.engine.cell.budget.take(&step.operation).await,
+            };
+            let order = Order {
+                lease,
+                fresh: &fresh,
+                change,
+                index,
+                step,
+            };
+            match self.send(&order, &earlier, token, memory).await? {
+                Sent::Applied(detail) => {
+                    written.push(step.title.clone());
+                    earlier.insert(index, detail);
+                }
+                Sent::Stop(attempt) => return Ok(attempt),
+            }
+        }
+        self.await_showing(key, memory, lease).await
+    }
+
+    /// One step: the last reading, the intent, one request, the outcome.
+    async fn send(
+        &self,
+        order: &Order<'_>,
+        earlier: &BTreeMap<usize, Tree>,
+        token: RateToken,
+        memory: &mut ObjectMemory,
+    ) -> Result<Sent, AppFault> {
+        let Order {
+            lease, fresh, step, ..
+        } = *order;
+        let key = &fresh.key;
+        let stop = |ended| Ok(Sent::Stop(Attempt::Done(ended)));
+        let again = |why| Ok(Sent::Stop(Attempt::Again(why)));
+        let Some(driver) = self.engine.driver(&key.kind) else {
+            return stop(Ended::Failed("its kind has no driver".to_owned()));
+        };
+        match driver.prepare(step, earlier).await {
+            Ok(()) => {}
+            Err(StepError::Superseded(why)) => return again(why),
+            Err(StepError::Aws(error)) => return stop(Ended::Failed(error.to_string())),
+        }
+        self.await_lease(lease).await?;
+        let title = step.title.clone();
+        self.progress.event(&Event::Writing {
+            key: key.clone(),
+            title: title.clone(),
+        });
+        let intent = NewIntent {
+            id: self.engine.cell.entropy.id(),
+            key: key.clone(),
+            step: step.clone(),
+            drift: fresh.drift.clone(),
+            risk: order.change.risk,
+            plan: fresh.pin.clone(),
+        };
+        let id = intent.id.clone();
+        let permit = match self.store.intend(lease, intent, token).await {
+            Ok(permit) => permit,
+            Err(IntendError::LeaseLost) => return Err(AppFault::LeaseLost(self.app.to_owned())),
+            Err(IntendError::ObjectBusy { intent }) => {
+                return stop(Ended::Held(Hold::OpenIntent { intent }.to_string()));
+            }
+            Err(IntendError::Store(error)) => return Err(error.into()),
+        };
+        let end = |outcome, detail: Tree| NewOutcome {
+            intent: id.clone(),
+            key: key.clone(),
+            outcome,
+            detail,
+            memory: None,
+        };
+        match driver.apply(step, earlier, permit).await {
+            Ok(Applied { detail }) => {
+                self.note_write(memory, &id, order, &detail);
+                let outcome = NewOutcome {
+                    memory: Some(memory.clone()),
+                    ..end(Outcome::Applied, detail.clone())
+                };
+                self.settle(lease, outcome).await?;
+                self.progress.event(&Event::Written {
+                    key: key.clone(),
+                    title,
+                });
+                Ok(Sent::Applied(detail))
+            }
+            Err(StepError::Superseded(why)) => {
+                self.settle(lease, end(Outcome::Superseded, why.clone().into()))
+                    .await?;
+                again(why)
+            }
+            Err(StepError::Aws(error)) if error.fault.certainly_not_applied() => {
+                let text = error.to_string();
+                self.settle(lease, end(Outcome::NotApplied, text.clone().into()))
+                    .await?;
+                match error.fault {
+                    Fault::Throttled => {
+                        self.engine.cell.budget.throttled(token);
+                        again(text)
+                    }
+                    Fault::NotSent => again(text),
+                    _ => stop(Ended::Failed(text)),
+                }
+            }
+            Err(StepError::Aws(error)) => {
+                let text = error.to_string();
+                self.settle(lease, end(Outcome::Unknown, text.clone().into()))
+                    .await?;
+                memory.open = Some(OpenIntent {
+                    id: id.clone(),
+                    at: self.engine.cell.clock.now(),
+                    operation: step.operation.clone(),
+                    step: tree::to_tree(step),
+                });
+                self.look_up(lease, key, memory, text).await
+            }
+        }
+    }
+
+    /// After a lost answer: what became of it decides whether to go on, from a fresh plan.
+    async fn look_up(
+        &self,
+        lease: &Lease,
+        key: &ResourceKey,
+        memory: &mut ObjectMemory,
+        text: String,
+    ) -> Result<Sent, AppFault> {
+        self.progress_resolving(key, memory);
+        self.engine
+            .resolve_open(self.store, lease, self.set, key, memory)
+            .await?;
+        Ok(Sent::Stop(match memory.open {
+            None => Attempt::Again(text),
+            Some(_) => Attempt::Done(Ended::Held(format!(
+                "{text}; what became of it could not be read, and is looked up next time"
+            ))),
+        }))
+    }
+
+    /// A lease whose renewal is late is waited for; it is renewed beside this work.
+    async fn await_lease(&self, lease: &Lease) -> Result<(), AppFault> {
+        let needed = CALL_TIMEOUT + LEASE_MARGIN;
+        let left = lease
+            .deadline()
+            .saturating_sub(self.engine.cell.clock.boot());
+        if left > needed {
+            return Ok(());
+        }
+        match self.store.renew(lease).await {
+            Ok(()) => Ok(()),
+            Err(_) => Err(AppFault::LeaseLost(self.app.to_owned())),
+        }
+    }
+
+    async fn remember(
+        &self,
+        lease: &Lease,
+        fresh: &ObjectPlan,
+        memory: &mut ObjectMemory,
+    ) -> Result<(), AppFault> {
+        let news = fresh
+            .remember
+            .iter()
+            .any(|(word, fact)| memory.facts.get(word) != Some(fact));
+        if news {
+            memory.facts.extend(fresh.remember.clone());
+            self.store.remember(lease, &fresh.key, memory).await?;
+        }
+        Ok(())
+    }
+
+    async fn settle(&self, lease: &Lease, outcome: NewOutcome) -> Result<(), AppFault> {
+        match self.store.settle(lease, outcome).await {
+            Ok(()) => Ok(()),
+            // Somebody resolved it before us; what we know was kept as late testimony.
+            Err(SettleError::Late) => Err(AppFault::LeaseLost(self.app.to_owned())),
+            Err(SettleError::Store(error)) => Err(error.into()),
+        }
+    }
+
+    fn rolled(&self, fresh: &ObjectPlan) -> Ended {
+        match &fresh.rollout {
+            None => Ended::Converged,
+            Some(Rollout::InProgress { detail }) => Ended::RollingOut(detail.clone()),
+            Some(Rollout::Failed { detail }) => Ended::RolledBack(detail.clone()),
+        }
+    }
+
+    /// Reads until what was written shows, or the settling bound passes.
+    async fn await_showing(
+        &self,
+        key: &ResourceKey,
+        memory: &mut ObjectMemory,
+        lease: &Lease,
+    ) -> Result<Attempt, AppFault> {
+        let clock = &self.engine.cell.clock;
+        let deadline = clock.boot() + SETTLING_BOUND;
+        let mut pause = SHOW_PAUSE;
+        loop {
+            let Some(fresh) = self.replan(key, memory).await else {
+                return Ok(Attempt::Done(Ended::Failed("its document is gone".into())));
+            };
+            let shows = fresh.drift.is_empty() && fresh.change.is_none();
+            if shows && fresh.status == Status::InSync {
+                self.remember(lease, &fresh, memory).await?;
+                return Ok(Attempt::Done(self.rolled(&fresh)));
+            }
+            let over = clock.boot() >= deadline;
+            // Held in part: what could be written is written, and the rest says why.
+            if shows && over {
+                return Ok(Attempt::Done(untouched(&fresh).ended));
+            }
+            if over {
+                return Ok(match fresh.change {
+                    Some(_) => Attempt::Again(format!(
+                        "{} still differs {} s after it was written",
+                        fresh
+                            .drift
+                            .first()
+                            .map_or_else(|| "the object".to_owned(), |d| d.path.to_string()),
+                        SETTLING_BOUND.as_secs()
+                    )),
+                    None => Attempt::Done(untouched(&fresh).ended),
+                });
+            }
+            clock.sleep(pause).await;
+            pause = (pause * 2).min(SHOW_PAUSE_MAX);
+        }
+    }
+
+    /// What an applied step leaves in the object's memory.
+    fn note_write(
+        &self,
+        memory: &mut ObjectMemory,
+        intent: &str,
+        order: &Order<'_>,
+        detail: &Tree,
+    ) {
+        let now = self.engine.cell.clock.now();
+        memory.last_write = Some(LastWrite {
+            intent: intent.to_owned(),
+            at: now,
+        });
+        memory.settling_until = Some(now + SETTLING_BOUND);
+        memory
+            .facts
+            .insert(applied_word(order.step), applied_fact(order.step, detail));
+        if order.index + 1 == order.change.steps.len() {
+            memory.writes.push(PastWrite {
+                at: now,
+                correction: correction(&order.fresh.drift),
+            });
+            let excess = memory.writes.len().saturating_sub(WRITES_KEPT);
+            memory.writes.drain(..excess);
+        }
+    }
+}
+
+/// Under which word the newest application of an operation is remembered: a later step may need
+/// what an earlier one made, even after a crash between the two.
+pub(super) fn applied_word(step: &Step) -> String {
+    format!("applied:{}", step.operation)
+}
+
+/// What is remembered of it.
+pub(super) fn applied_fact(step: &Step, detail: &Tree) -> Tree {
+    serde_json::json!({"step": step.detail, "result": detail})
+}
