@@ -2,6 +2,11 @@
 //!
 //! A new kind is one folder here, one `mod` line and one row in [`KINDS`].
 
+pub mod database;
+pub mod table;
+#[cfg(test)]
+pub mod trial;
+
 use std::collections::BTreeMap;
 use std::future::Future;
 use std::pin::Pin;
@@ -21,7 +26,7 @@ use crate::model::snapshot::{Live, Seen};
 use crate::model::tree::{FieldPath, Tree};
 
 /// Every kind, in the order of reports.
-pub static KINDS: &[&dyn Kind] = &[];
+pub static KINDS: &[&dyn Kind] = &[&database::Database, &table::Table];
 
 /// The kind of that name.
 pub fn kind(name: &str) -> Option<&'static dyn Kind> {

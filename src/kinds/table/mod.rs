@@ -1,0 +1,81 @@
+//! Table: how far back a DynamoDB table can be restored, and whether it can be deleted.
+
+mod aws;
+mod rules;
+mod spec;
+
+use std::sync::Arc;
+
+use super::{Decision, Driver, FieldRule, Kind, Question};
+use crate::aws::cell::Cell;
+use crate::model::document::{DesiredSet, Document};
+use crate::model::finding::Finding;
+use crate::model::tree::Tree;
+
+/// The kind `Table`.
+#[derive(Debug)]
+pub struct Table;
+
+impl Kind for Table {
+    fn name(&self) -> &'static str {
+        "Table"
+    }
+
+    fn about(&self) -> &'static str {
+        "A DynamoDB table that exists: its point-in-time recovery and its deletion protection."
+    }
+
+    fn schema(&self) -> schemars::Schema {
+        schemars::schema_for!(spec::TableSpec)
+    }
+
+    fn example(&self) -> &'static str {
+        "apiVersion: evenkeel/v1alpha1
+kind: Table
+metadata: {app: semiont, name: sessions}
+spec:
+  tableName: semiont-sessions
+  pointInTimeRecovery: {enabled: true, recoveryPeriodDays: 35}
+  deletionProtection: true
+"
+    }
+
+    fn rules(&self) -> &'static [FieldRule] {
+        &[]
+    }
+
+    fn check(&self, document: &Document, _set: &DesiredSet) -> Vec<Finding> {
+        rules::check(document)
+    }
+
+    fn claims(&self, document: &Document, _set: &DesiredSet) -> Vec<String> {
+        rules::claims(document)
+    }
+
+    fn desired(&self, document: &Document, _set: &DesiredSet) -> Tree {
+        rules::desired(document)
+    }
+
+    fn identity(&self) -> &'static [&'static str] {
+        &["tableName"]
+    }
+
+    fn decide(&self, question: &Question<'_>) -> Decision {
+        rules::decide(question)
+    }
+
+    fn driver(&self, cell: &Arc<Cell>) -> Box<dyn Driver> {
+        Box::new(aws::TableDriver::new(cell))
+    }
+
+    fn reads(&self) -> &'static [&'static str] {
+        &[
+            "dynamodb.DescribeContinuousBackups",
+            "dynamodb.DescribeTable",
+        ]
+    }
+
+    fn writes(&self) -> &'static [&'static str] {
+        &["dynamodb.UpdateContinuousBackups", "dynamodb.UpdateTable"]
+    }
+}
