@@ -1,0 +1,370 @@
+//! DynamoDB in the twin: the estate's tables, and real storage for the tables that a store keeps here.
+//!
+//! Tables that tests put with [`DynamoDb::put_table`] have a control plane and no items. Every
+//! other operation goes to the embedded engine in memory, to which this adds continuous backups.
+
+use std::collections::BTreeMap;
+
+use jiff::{Timestamp, ToSpan};
+use serde_json::{Value, json};
+
+use super::wire::{CallContext, TwinError};
+use crate::store::embedded::Engine;
+
+/// Point-in-time recovery of one table.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Recovery {
+    /// Since when it is on; `None` while it is off. Off and on again begins anew.
+    pub since: Option<Timestamp>,
+    /// Days, 1-35.
+    pub days: i64,
+}
+
+/// What a call without `RecoveryPeriodInDays` gets (API Reference, PointInTimeRecoverySpecification).
+const DEFAULT_DAYS: i64 = 35;
+
+/// The DynamoDB model.
+#[derive(Clone, Debug, Default)]
+pub struct DynamoDb {
+    tables: BTreeMap<String, Value>,
+    recovery: BTreeMap<String, Recovery>,
+    /// Made on first use: most worlds keep no store in the twin.
+    engine: Option<Engine>,
+}
+
+impl DynamoDb {
+    /// Answers one call. Errors: those of AWS and of the embedded engine.
+    pub fn call(
+        &mut self,
+        operation: &str,
+        input: &Value,
+        cx: &CallContext,
+    ) -> Result<Value, TwinError> {
+        let name = input["TableName"].as_str().unwrap_or_default();
+        let name = name.rsplit('/').next().unwrap_or_default();
+        match operation {
+            "DescribeContinuousBackups" => self.describe_backups(name, cx),
+            "UpdateContinuousBackups" => self.update_backups(name, input, cx),
+            "DescribeTable" if self.tables.contains_key(name) => {
+                Ok(json!({"Table": self.shown(name, cx)}))
+            }
+            "UpdateTable" if self.tables.contains_key(name) => self.update_table(name, input, cx),
+            "DeleteTable" if self.tables.contains_key(name) => self.delete_table(name, cx),
+            other => self.engine_call(other, input),
+        }
+    }
+
+    /// Puts a table of the estate, with the members of DescribeTable's `Table`; what is left out
+    /// is that of a new on-demand table. Without a `TableName` nothing happens.
+    pub fn put_table(&mut self, members: Value) {
+        let Some(name) = members["TableName"].as_str().map(str::to_owned) else {
+            return;
+        };
+        let mut table = json!({
+            "TableStatus": "ACTIVE",
+            "DeletionProtectionEnabled": false,
+            "BillingModeSummary": {"BillingMode": "PAY_PER_REQUEST"},
+            "KeySchema": [{"AttributeName": "pk", "KeyType": "HASH"}],
+            "AttributeDefinitions": [{"AttributeName": "pk", "AttributeType": "S"}],
+            "ItemCount": 0,
+            "TableSizeBytes": 0,
+        });
+        if let (Value::Object(table), Value::Object(members)) = (&mut table, members) {
+            table.extend(members);
+        }
+        self.tables.insert(name, table);
+    }
+
+    /// A table of the estate, to read or to change behind everyone's back.
+    pub fn table_mut(&mut self, name: &str) -> Option<&mut Value> {
+        self.tables.get_mut(name)
+    }
+
+    /// The point-in-time recovery of a table, to read or to change behind everyone's back.
+    pub fn recovery_mut(&mut self, name: &str) -> &mut Recovery {
+        self.recovery.entry(name.to_owned()).or_default()
+    }
+
+    fn shown(&self, name: &str, cx: &CallContext) -> Value {
+        let mut table = self.tables.get(name).cloned().unwrap_or_default();
+        if table["TableArn"].is_null() {
+            table["TableArn"] = arn(name, cx).into();
+        }
+        table
+    }
+
+    fn update_table(
+        &mut self,
+        name: &str,
+        input: &Value,
+        cx: &CallContext,
+    ) -> Result<Value, TwinError> {
+        for member in input.as_object().into_iter().flatten().map(|(m, _)| m) {
+            if member != "TableName" && member != "DeletionProtectionEnabled" {
+                return Err(validation(format!(
+                    "the twin does not model {member} of UpdateTable"
+                )));
+            }
+        }
+        let Some(protection) = input["DeletionProtectionEnabled"].as_bool() else {
+            return Err(validation(
+                "At least one of ProvisionedThroughput, BillingMode, UpdateStreamEnabled, GlobalSecondaryIndexUpdates or SSESpecification or ReplicaUpdates is required",
+            ));
+        };
+        if let Some(table) = self.tables.get_mut(name) {
+            if table["TableStatus"] != "ACTIVE" {
+                return Err(TwinError::client(
+                    "ResourceInUseException",
+                    format!("Attempt to change a resource which is still in use: Table: {name}"),
+                ));
+            }
+            table["DeletionProtectionEnabled"] = protection.into();
+        }
+        Ok(json!({"TableDescription": self.shown(name, cx)}))
+    }
+
+    fn delete_table(&mut self, name: &str, cx: &CallContext) -> Result<Value, TwinError> {
+        let mut table = self.shown(name, cx);
+        if table["DeletionProtectionEnabled"] == true {
+            return Err(validation(
+                "Resource cannot be deleted as it is currently protected against deletion. Disable deletion protection first.",
+            ));
+        }
+        self.tables.remove(name);
+        self.recovery.remove(name);
+        table["TableStatus"] = "DELETING".into();
+        Ok(json!({ "TableDescription": table }))
+    }
+
+    /// Whether a table is here. Errors: `TableNotFoundException`, as the backup operations word it.
+    fn demand_table(&mut self, name: &str) -> Result<(), TwinError> {
+        let here = self.tables.contains_key(name)
+            || self
+                .engine_call("DescribeTable", &json!({"TableName": name}))
+                .is_ok();
+        if here {
+            return Ok(());
+        }
+        Err(TwinError::client(
+            "TableNotFoundException",
+            format!("Table not found: {name}"),
+        ))
+    }
+
+    fn describe_backups(&mut self, name: &str, cx: &CallContext) -> Result<Value, TwinError> {
+        self.demand_table(name)?;
+        let recovery = self.recovery.get(name).copied().unwrap_or_default();
+        let described = match recovery.since {
+            None => json!({"PointInTimeRecoveryStatus": "DISABLED"}),
+            Some(since) => {
+                let oldest = cx.now - (recovery.days * 24).hours();
+                // Typically five minutes ago (API Reference), and never before the beginning.
+                let latest = (cx.now - 5.minutes()).max(since);
+                json!({
+                    "PointInTimeRecoveryStatus": "ENABLED",
+                    "RecoveryPeriodInDays": recovery.days,
+                    "EarliestRestorableDateTime": oldest.max(since).as_second(),
+                    "LatestRestorableDateTime": latest.as_second(),
+                })
+            }
+        };
+        Ok(json!({"ContinuousBackupsDescription": {
+            "ContinuousBackupsStatus": "ENABLED",
+            "PointInTimeRecoveryDescription": described,
+        }}))
+    }
+
+    fn update_backups(
+        &mut self,
+        name: &str,
+        input: &Value,
+        cx: &CallContext,
+    ) -> Result<Value, TwinError> {
+        self.demand_table(name)?;
+        let asked = &input["PointInTimeRecoverySpecification"];
+        let Some(enabled) = asked["PointInTimeRecoveryEnabled"].as_bool() else {
+            return Err(validation(
+                "PointInTimeRecoveryEnabled is required in PointInTimeRecoverySpecification",
+            ));
+        };
+        let days = asked["RecoveryPeriodInDays"]
+            .as_i64()
+            .unwrap_or(DEFAULT_DAYS);
+        if !(1..=35).contains(&days) {
+            return Err(validation(format!(
+                "Value '{days}' at 'recoveryPeriodInDays' failed to satisfy constraint: 1 to 35"
+            )));
+        }
+        let old = self.recovery.get(name).copied().unwrap_or_default();
+        let new = Recovery {
+            since: enabled.then(|| old.since.unwrap_or(cx.now)),
+            days,
+        };
+        self.recovery.insert(name.to_owned(), new);
+        self.describe_backups(name, cx)
+    }
+
+    fn engine_call(&mut self, operation: &str, input: &Value) -> Result<Value, TwinError> {
+        let engine = match &self.engine {
+            Some(engine) => engine,
+            None => {
+                let engine = Engine::memory().map_err(|error| internal(error.to_string()))?;
+                self.engine.insert(engine)
+            }
+        };
+        let (status, body) = engine.call(operation, input.to_string().as_bytes());
+        let answer: Value = serde_json::from_slice(&body).map_err(|e| internal(e.to_string()))?;
+        if status == 200 {
+            return Ok(answer);
+        }
+        let text = |member: &str| answer[member].as_str().map(str::to_owned);
+        Err(TwinError {
+            code: text("__type").unwrap_or_else(|| "InternalServerError".to_owned()),
+            status,
+            message: text("message")
+                .or_else(|| text("Message"))
+                .unwrap_or_default(),
+        })
+    }
+}
+
+fn arn(name: &str, cx: &CallContext) -> String {
+    format!("arn:aws:dynamodb:{}:{}:table/{name}", cx.region, cx.account)
+}
+
+fn validation(message: impl Into<String>) -> TwinError {
+    TwinError::client("ValidationException", message)
+}
+
+fn internal(message: String) -> TwinError {
+    TwinError {
+        status: 500,
+        ..TwinError::client("InternalServerError", message)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use aws_sdk_dynamodb::types::PointInTimeRecoverySpecification;
+
+    use super::*;
+    use crate::twin::trial::Trial;
+
+    fn with_sessions() -> Trial {
+        let trial = Trial::new();
+        trial.with(|models| models.dynamodb.put_table(json!({"TableName": "sessions"})));
+        trial
+    }
+
+    fn recovery(enabled: bool, days: Option<i32>) -> PointInTimeRecoverySpecification {
+        PointInTimeRecoverySpecification::builder()
+            .point_in_time_recovery_enabled(enabled)
+            .set_recovery_period_in_days(days)
+            .build()
+            .unwrap()
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn deletion_protection_shows_after_it_is_switched_on() {
+        let client = with_sessions().dynamodb();
+        let table = client
+            .describe_table()
+            .table_name("sessions")
+            .send()
+            .await
+            .unwrap();
+        let table = table.table.unwrap();
+        assert_eq!(table.deletion_protection_enabled, Some(false));
+        assert_eq!(
+            table.table_arn.as_deref(),
+            Some("arn:aws:dynamodb:us-east-1:123456789012:table/sessions")
+        );
+        let update = client.update_table().table_name("sessions");
+        update
+            .deletion_protection_enabled(true)
+            .send()
+            .await
+            .unwrap();
+        let table = client
+            .describe_table()
+            .table_name("sessions")
+            .send()
+            .await
+            .unwrap();
+        assert_eq!(table.table.unwrap().deletion_protection_enabled, Some(true));
+        let error = client
+            .delete_table()
+            .table_name("sessions")
+            .send()
+            .await
+            .unwrap_err();
+        assert!(format!("{error:?}").contains("protected against deletion"));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn recovery_reaches_back_to_when_it_was_last_switched_on() {
+        let trial = with_sessions();
+        let client = trial.dynamodb();
+        let update = |enabled, days| {
+            client
+                .update_continuous_backups()
+                .table_name("sessions")
+                .point_in_time_recovery_specification(recovery(enabled, days))
+                .send()
+        };
+        let described = update(true, None)
+            .await
+            .unwrap()
+            .continuous_backups_description
+            .unwrap();
+        let described = described.point_in_time_recovery_description.unwrap();
+        assert_eq!(described.recovery_period_in_days, Some(35));
+        trial.pass(Duration::from_secs(10 * 86_400)).await;
+        let shorter = update(true, Some(7))
+            .await
+            .unwrap()
+            .continuous_backups_description
+            .unwrap();
+        let shorter = shorter.point_in_time_recovery_description.unwrap();
+        let reach = shorter.latest_restorable_date_time.unwrap().secs()
+            - shorter.earliest_restorable_date_time.unwrap().secs();
+        assert_eq!(reach, 7 * 86_400 - 300);
+        update(false, None).await.unwrap();
+        let again = update(true, None)
+            .await
+            .unwrap()
+            .continuous_backups_description
+            .unwrap();
+        let again = again.point_in_time_recovery_description.unwrap();
+        assert_eq!(
+            again.earliest_restorable_date_time,
+            again.latest_restorable_date_time
+        );
+        assert!(update(true, Some(36)).await.is_err());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_table_that_is_not_there_is_a_typed_error_of_each_operation() {
+        let client = Trial::new().dynamodb();
+        let error = client
+            .describe_table()
+            .table_name("none")
+            .send()
+            .await
+            .unwrap_err();
+        assert!(error.into_service_error().is_resource_not_found_exception());
+        let error = client
+            .describe_continuous_backups()
+            .table_name("none")
+            .send()
+            .await;
+        assert!(
+            error
+                .unwrap_err()
+                .into_service_error()
+                .is_table_not_found_exception()
+        );
+    }
+}
