@@ -9,7 +9,7 @@ use jiff::{Timestamp, ToSpan};
 use serde_json::{Value, json};
 
 use super::wire::{CallContext, TwinError};
-use crate::store::embedded::Engine;
+use crate::store::embedded::{Engine, OpenError};
 
 /// Point-in-time recovery of one table.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -83,6 +83,21 @@ impl DynamoDb {
     /// The point-in-time recovery of a table, to read or to change behind everyone's back.
     pub fn recovery_mut(&mut self, name: &str) -> &mut Recovery {
         self.recovery.entry(name.to_owned()).or_default()
+    }
+
+    /// The engine behind every table that is not the estate's. A store that is handed
+    /// [`embedded::http_client`](crate::store::embedded::http_client) of it keeps its tables here
+    /// without being subject to the twin's faults and rates.
+    ///
+    /// # Errors
+    /// The engine does not start.
+    pub fn engine(&mut self) -> Result<Engine, OpenError> {
+        let engine = match self.engine.take() {
+            Some(engine) => engine,
+            None => Engine::memory()?,
+        };
+        self.engine = Some(engine.clone());
+        Ok(engine)
     }
 
     fn shown(&self, name: &str, cx: &CallContext) -> Value {
@@ -205,13 +220,7 @@ impl DynamoDb {
     }
 
     fn engine_call(&mut self, operation: &str, input: &Value) -> Result<Value, TwinError> {
-        let engine = match &self.engine {
-            Some(engine) => engine,
-            None => {
-                let engine = Engine::memory().map_err(|error| internal(error.to_string()))?;
-                self.engine.insert(engine)
-            }
-        };
+        let engine = self.engine().map_err(|error| internal(error.to_string()))?;
         let (status, body) = engine.call(operation, input.to_string().as_bytes());
         let answer: Value = serde_json::from_slice(&body).map_err(|e| internal(e.to_string()))?;
         if status == 200 {
@@ -343,6 +352,53 @@ mod tests {
             again.latest_restorable_date_time
         );
         assert!(update(true, Some(36)).await.is_err());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_table_that_a_store_makes_here_keeps_items_and_has_recovery_too() {
+        use aws_sdk_dynamodb::types as t;
+
+        let client = Trial::new().dynamodb();
+        let attribute = t::AttributeDefinition::builder()
+            .attribute_name("pk")
+            .attribute_type(t::ScalarAttributeType::S);
+        let key = t::KeySchemaElement::builder()
+            .attribute_name("pk")
+            .key_type(t::KeyType::Hash);
+        let create = client
+            .create_table()
+            .table_name("store")
+            .billing_mode(t::BillingMode::PayPerRequest)
+            .attribute_definitions(attribute.build().unwrap())
+            .key_schema(key.build().unwrap());
+        create.send().await.unwrap();
+        let ttl = t::TimeToLiveSpecification::builder()
+            .attribute_name("expires")
+            .enabled(true);
+        let ttl = client
+            .update_time_to_live()
+            .table_name("store")
+            .time_to_live_specification(ttl.build().unwrap());
+        ttl.send().await.unwrap();
+        let update = client
+            .update_continuous_backups()
+            .table_name("store")
+            .point_in_time_recovery_specification(recovery(true, None));
+        update.send().await.unwrap();
+        let pk = || t::AttributeValue::S("a".to_owned());
+        let put = || {
+            client
+                .put_item()
+                .table_name("store")
+                .item("pk", pk())
+                .condition_expression("attribute_not_exists(pk)")
+                .send()
+        };
+        put().await.unwrap();
+        let error = put().await.unwrap_err().into_service_error();
+        assert!(error.is_conditional_check_failed_exception());
+        let get = client.get_item().table_name("store").key("pk", pk());
+        assert!(get.send().await.unwrap().item.is_some());
     }
 
     #[tokio::test(start_paused = true)]
