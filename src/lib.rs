@@ -3,10 +3,12 @@
 pub mod aws;
 pub mod check;
 pub mod clock;
+pub mod docs;
 pub mod entropy;
 pub mod kinds;
 pub mod model;
 pub mod plan;
+pub mod schema;
 pub mod source;
 pub mod store;
 pub mod twin;

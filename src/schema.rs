@@ -1,0 +1,161 @@
+//! Schema: the JSON Schema of a whole document, for editors, put together from the kinds.
+//!
+//! Pure: schemas in, one schema out.
+
+use serde_json::{Map, Value, json};
+
+use crate::kinds::Kind;
+use crate::model::key::LABEL_MAX;
+use crate::source::API_VERSION;
+
+/// The JSON Schema (draft 2020-12) that every document of every kind satisfies. A multi-document
+/// file is checked document by document, as editors do.
+///
+/// It holds no rule that [`crate::source`] does not also enforce; what concerns the whole set
+/// (names, references, sizes that exist) is left to `evenkeel check`.
+pub fn editors(kinds: &[&dyn Kind]) -> Value {
+    let mut definitions = Map::new();
+    let mut branches = Vec::new();
+    for kind in kinds {
+        let name = kind.name();
+        let spec = adopt(name, kind.schema().to_value(), &mut definitions);
+        definitions.insert(name.to_owned(), spec);
+        branches.push(json!({
+            "if": {"properties": {"kind": {"const": name}}, "required": ["kind"]},
+            "then": {"properties": {"spec": {"$ref": format!("#/$defs/{name}")}}},
+        }));
+    }
+    json!({
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": "Evenkeel document",
+        "description": "One object of an application on AWS ECS, as it is to be. A field that is left out is left alone.",
+        "type": "object",
+        "required": ["apiVersion", "kind", "metadata", "spec"],
+        "additionalProperties": false,
+        "properties": {
+            "apiVersion": {"const": API_VERSION, "description": "The version of this format."},
+            "kind": {
+                "description": "What kind of object.",
+                "oneOf": kinds.iter().map(|kind| json!({
+                    "const": kind.name(),
+                    "description": kind.about(),
+                })).collect::<Vec<_>>(),
+            },
+            "metadata": {
+                "description": "Whose object it is, and its name among them.",
+                "type": "object",
+                "required": ["app", "name"],
+                "additionalProperties": false,
+                "properties": {
+                    "app": label("The application: what is locked, written and frozen together."),
+                    "name": label("The document's name, unique for its app and kind."),
+                },
+            },
+            "spec": {"description": "What is wanted of it."},
+        },
+        "allOf": branches,
+        "$defs": definitions,
+    })
+}
+
+/// A DNS label.
+fn label(description: &str) -> Value {
+    json!({
+        "description": description,
+        "type": "string",
+        "maxLength": LABEL_MAX,
+        "pattern": "^[a-z0-9]([a-z0-9-]*[a-z0-9])?$",
+    })
+}
+
+/// Moves a kind's own definitions under names that start with the kind's, so that two kinds may
+/// both have a `Tags`, and returns its schema without them.
+fn adopt(kind: &str, mut schema: Value, definitions: &mut Map<String, Value>) -> Value {
+    rename_references(kind, &mut schema);
+    if let Value::Object(members) = &mut schema {
+        members.remove("$schema");
+        if let Some(Value::Object(own)) = members.remove("$defs") {
+            for (name, definition) in own {
+                definitions.insert(format!("{kind}.{name}"), definition);
+            }
+        }
+    }
+    schema
+}
+
+fn rename_references(kind: &str, schema: &mut Value) {
+    match schema {
+        Value::Object(members) => {
+            for (name, member) in members {
+                match member {
+                    Value::String(target) if name == "$ref" => {
+                        if let Some(rest) = target.strip_prefix("#/$defs/") {
+                            *target = format!("#/$defs/{kind}.{rest}");
+                        }
+                    }
+                    _ => rename_references(kind, member),
+                }
+            }
+        }
+        Value::Array(items) => {
+            for item in items {
+                rename_references(kind, item);
+            }
+        }
+        _ => {}
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::kinds::KINDS;
+
+    fn references<'s>(schema: &'s Value, found: &mut Vec<&'s str>) {
+        match schema {
+            Value::Object(members) => {
+                for (name, member) in members {
+                    match member {
+                        Value::String(target) if name == "$ref" => found.push(target),
+                        _ => references(member, found),
+                    }
+                }
+            }
+            Value::Array(items) => items.iter().for_each(|item| references(item, found)),
+            _ => {}
+        }
+    }
+
+    #[test]
+    fn every_reference_of_the_editors_schema_resolves() {
+        let schema = editors(KINDS);
+        let mut found = Vec::new();
+        references(&schema, &mut found);
+        assert!(found.len() >= KINDS.len());
+        for target in found {
+            let pointer = target.strip_prefix('#').unwrap();
+            assert!(schema.pointer(pointer).is_some(), "{target}");
+        }
+    }
+
+    #[test]
+    fn a_misspelt_field_of_a_known_kind_does_not_satisfy_the_editors_schema() {
+        let validator = jsonschema::validator_for(&editors(KINDS)).unwrap();
+        let good = json!({
+            "apiVersion": API_VERSION, "kind": "Table",
+            "metadata": {"app": "shop", "name": "orders"},
+            "spec": {"tableName": "orders"},
+        });
+        assert!(validator.is_valid(&good));
+        for (pointer, name) in [
+            ("/spec", "tableNam"),
+            ("/metadata", "labels"),
+            ("", "specs"),
+        ] {
+            let mut bad = good.clone();
+            let members = bad.pointer_mut(pointer).unwrap().as_object_mut().unwrap();
+            members.insert(name.to_owned(), json!("x"));
+            assert!(!validator.is_valid(&bad), "{pointer}/{name}");
+        }
+    }
+}
