@@ -43,3 +43,60 @@ fn no_generated_page_is_left_over() {
         );
     }
 }
+
+/// The names of the variants of `enum Hold`, read from its source, so that none can be forgotten.
+fn holds() -> Vec<String> {
+    let source = fs::read_to_string(package().join("src/model/change.rs")).unwrap();
+    let (_, body) = source.split_once("pub enum Hold {").unwrap();
+    let (body, _) = body.split_once("\n}\n").unwrap();
+    body.lines()
+        .filter_map(|line| line.strip_prefix("    "))
+        .filter(|line| line.starts_with(|c: char| c.is_ascii_uppercase()))
+        .map(|line| line.trim_end_matches([' ', '{', ',']).to_owned())
+        .collect()
+}
+
+#[test]
+fn the_operations_guide_explains_every_hold_and_no_other() {
+    let guide = fs::read_to_string(package().join("docs/operations.md")).unwrap();
+    let explained: Vec<String> = guide
+        .lines()
+        .filter_map(|line| line.strip_prefix("### `")?.strip_suffix('`'))
+        .map(str::to_owned)
+        .collect();
+    let holds = holds();
+    assert!(holds.len() > 10, "{holds:?}");
+    assert_eq!(explained, holds);
+}
+
+/// The Markdown files that people read.
+fn written() -> Vec<(String, String)> {
+    let mut files = vec!["README.md".into(), "CONTRIBUTING.md".into()];
+    for folder in ["docs", "docs/reference"] {
+        for entry in fs::read_dir(package().join(folder)).unwrap() {
+            let name = entry.unwrap().file_name().into_string().unwrap();
+            if name.ends_with(".md") {
+                files.push(format!("{folder}/{name}"));
+            }
+        }
+    }
+    files.sort();
+    files
+        .into_iter()
+        .filter_map(|file| Some((file.clone(), fs::read_to_string(package().join(file)).ok()?)))
+        .collect()
+}
+
+#[test]
+fn every_link_between_pages_leads_somewhere() {
+    for (file, text) in written() {
+        let folder = package().join(&file).parent().unwrap().to_owned();
+        for link in text.split("](").skip(1) {
+            let target = link.split([')', '#']).next().unwrap();
+            if target.is_empty() || target.contains("://") {
+                continue;
+            }
+            assert!(folder.join(target).exists(), "{file}: {target}");
+        }
+    }
+}
