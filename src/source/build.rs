@@ -10,7 +10,7 @@ use super::merge::{self, Keys};
 use super::node::{Entry, Node, Value};
 use super::scalar;
 use super::text::Fault;
-use super::yaml::{ANCHORS, DEPTH, Doc, NODES};
+use super::yaml::{ANCHORS, DEPTH, Doc, FAULTS, NODES};
 
 /// Collects the events of one file into documents.
 pub(super) struct Builder<'b> {
@@ -19,6 +19,8 @@ pub(super) struct Builder<'b> {
     root: Option<Node>,
     anchors: BTreeMap<usize, Anchored>,
     faults: Vec<Fault>,
+    /// Faults of the documents before.
+    told: usize,
     nodes: usize,
     aliases: usize,
     state: State,
@@ -73,6 +75,7 @@ impl<'b> Builder<'b> {
             root: None,
             anchors: BTreeMap::new(),
             faults: Vec::new(),
+            told: 0,
             nodes: 0,
             aliases: 0,
             state: State::Sound,
@@ -88,6 +91,21 @@ impl<'b> Builder<'b> {
     pub fn fail(&mut self, fault: Fault) {
         self.faults.push(fault);
         self.state = State::Broken;
+        self.overfull();
+    }
+
+    /// Gives up on a file with too many faults; says whether any bound of it is passed.
+    pub fn overfull(&mut self) -> bool {
+        let Some(last) = self.faults.last() else {
+            return self.spent();
+        };
+        if self.told + self.faults.len() >= FAULTS && !self.spent() {
+            let at = last.at.clone();
+            let message = format!("{FAULTS} faults so far; the rest of the file is not read");
+            let help = "mend the ones above and check again";
+            self.give_up(Fault::error("more-findings", at, message).help(help));
+        }
+        self.spent()
     }
 
     /// Ends the document; the next event belongs to another.
@@ -96,6 +114,7 @@ impl<'b> Builder<'b> {
         self.frames.clear();
         self.anchors.clear();
         self.state = State::Sound;
+        self.told += self.faults.len();
         Doc {
             root,
             faults: std::mem::take(&mut self.faults),

@@ -297,6 +297,11 @@ fn label(
 }
 
 fn strangers(entries: &[Entry], known: &[&'static str], of: &str, faults: &mut Vec<Fault>) {
+    let free: Vec<&'static str> = known
+        .iter()
+        .copied()
+        .filter(|name| entries.iter().all(|e| e.key != *name))
+        .collect();
     for entry in entries {
         if known.contains(&entry.key.as_str()) {
             continue;
@@ -306,11 +311,7 @@ fn strangers(entries: &[Entry], known: &[&'static str], of: &str, faults: &mut V
             entry.key_at.clone(),
             format!("unknown field `{}` in {of}", shorten(&entry.key)),
         );
-        let free = known
-            .iter()
-            .copied()
-            .filter(|k| entries.iter().all(|e| e.key != *k));
-        faults.push(match nearest(&entry.key, free) {
+        faults.push(match nearest(&entry.key, free.iter().copied()) {
             Some(near) => fault
                 .help(format!("did you mean `{near}`?"))
                 .label("unknown field"),

@@ -8,6 +8,7 @@ use std::ops::Range;
 use super::bytes::shorten;
 use super::node::{Entry, Node, Value};
 use super::text::Fault;
+use super::yaml::FAULTS;
 
 /// Places of the keys of a mapping, to find the second of two.
 pub(super) type Keys = BTreeMap<String, Range<usize>>;
@@ -57,6 +58,9 @@ pub(super) fn merge(
             }
         };
         for entry in sources.into_iter().flatten() {
+            if faults.len() >= FAULTS {
+                return entries;
+            }
             if let Some(first) = keys.get(&entry.key) {
                 let line = line_of(body, first.start);
                 faults.push(

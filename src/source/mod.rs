@@ -15,6 +15,8 @@ mod build;
 mod bytes;
 mod frozen;
 mod header;
+#[cfg(test)]
+mod laws;
 mod merge;
 mod node;
 mod read;

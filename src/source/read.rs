@@ -2,6 +2,8 @@
 //!
 //! Pure: bytes in, documents and findings out.
 
+use std::collections::BTreeSet;
+
 use super::bytes::{self, Meaning};
 use super::text::{Fault, Text};
 use super::{KindShape, frozen, header, shape, yaml};
@@ -21,7 +23,7 @@ pub(super) fn file(set: &mut DesiredSet, name: &str, raw: &[u8], kinds: &[KindSh
     if decoded.meaning == Meaning::Other {
         frozen::join(&mut set.frozen, frozen::scan(text.body()));
     }
-    let templates: Vec<u32> = decoded
+    let templates: BTreeSet<u32> = decoded
         .faults
         .iter()
         .filter(|fault| fault.rule == "template-leftover")
@@ -54,14 +56,17 @@ fn document(
     text: &Text,
     doc: yaml::Doc,
     kinds: &[KindShape<'_>],
-    templates: &[u32],
+    templates: &BTreeSet<u32>,
     told: &mut Told,
 ) {
     // A placeholder is told about already, not also as the odd YAML that it makes.
     let worth_telling = |fault: &Fault| !templates.contains(&text.span(fault.at.start).line);
     let Some(root) = doc.root else {
         // Where a broken document ends is a guess, so the whole file is scanned.
-        frozen::join(&mut set.frozen, frozen::scan(text.body()));
+        if !told.scanned {
+            told.scanned = true;
+            frozen::join(&mut set.frozen, frozen::scan(text.body()));
+        }
         for fault in doc.faults.into_iter().filter(worth_telling) {
             told.add(text, fault, None);
         }
@@ -79,7 +84,7 @@ fn document(
         ));
     }
     let lines = text.span(doc.range.start).line..=text.span(doc.range.end).line;
-    let unfilled = templates.iter().any(|line| lines.contains(line));
+    let unfilled = templates.range(lines).next().is_some();
     let mut bad = unfilled || is_bad(&faults);
     if let (false, Some(key), Some(spec)) = (bad, &head.key, head.spec) {
         if let Some(first) = set.documents.get(key) {
@@ -134,6 +139,8 @@ fn spec_tree(tree: Tree) -> Tree {
 struct Told {
     findings: Vec<Finding>,
     more: usize,
+    /// Whether the file was scanned for apps already.
+    scanned: bool,
 }
 
 impl Told {

@@ -2,6 +2,7 @@
 //!
 //! Pure: a schema and nodes in, faults out.
 
+use std::collections::BTreeSet;
 use std::ops::Range;
 
 use serde_json::Value as Json;
@@ -12,6 +13,8 @@ use super::suggest::{list, nearest};
 use super::text::Fault;
 use super::values;
 
+/// The schema that allows every value.
+static ANYTHING: Json = Json::Bool(true);
 /// Names shown in a help line.
 const SHOWN: usize = 20;
 
@@ -138,17 +141,15 @@ fn inside(schema: Schema<'_>, node: &Node, place: Place<'_>, faults: &mut Vec<Fa
     match &node.value {
         Value::Map(entries) => map(schema, entries, place, faults),
         Value::List(items) => {
-            if let Some(each) = schema.get("items") {
-                let each = schema.at(each);
-                for (i, item) in items.iter().enumerate() {
-                    let path = format!("{}.{i}", place.path);
-                    let at = if item.at.is_empty() {
-                        place.at
-                    } else {
-                        &item.at
-                    };
-                    value(each, item, Place { path: &path, at }, faults);
-                }
+            let each = schema.at(schema.get("items").unwrap_or(&ANYTHING));
+            for (i, item) in items.iter().enumerate() {
+                let path = format!("{}.{i}", place.path);
+                let at = if item.at.is_empty() {
+                    place.at
+                } else {
+                    &item.at
+                };
+                value(each, item, Place { path: &path, at }, faults);
             }
         }
         _ => {}
@@ -156,7 +157,8 @@ fn inside(schema: Schema<'_>, node: &Node, place: Place<'_>, faults: &mut Vec<Fa
 }
 
 fn map(schema: Schema<'_>, entries: &[Entry], place: Place<'_>, faults: &mut Vec<Fault>) {
-    let mut meant = Vec::new();
+    let mut meant = BTreeSet::new();
+    let written: BTreeSet<&str> = entries.iter().map(|e| e.key.as_str()).collect();
     for entry in entries {
         let path = format!("{}.{}", place.path, super::bytes::shorten(&entry.key));
         let below = Place {
@@ -169,7 +171,7 @@ fn map(schema: Schema<'_>, entries: &[Entry], place: Place<'_>, faults: &mut Vec
             (Some(known), _) => value(schema.at(known), &entry.node, below, faults),
             (None, Some(Json::Bool(false))) => {
                 let names = schema.properties().map(|(name, _)| name);
-                let free = names.filter(|name| entries.iter().all(|e| e.key != *name));
+                let free = names.filter(|name| !written.contains(name));
                 let near = nearest(&entry.key, free);
                 meant.extend(near);
                 faults.push(unknown(schema, entry, near, place));
@@ -177,12 +179,13 @@ fn map(schema: Schema<'_>, entries: &[Entry], place: Place<'_>, faults: &mut Vec
             (None, Some(any @ Json::Object(_))) => {
                 value(schema.at(any), &entry.node, below, faults);
             }
-            (None, _) => {}
+            // Whatever it is, it must be something that reads in one way only.
+            (None, _) => value(schema.at(&ANYTHING), &entry.node, below, faults),
         }
     }
     for name in schema.required() {
         // A slip of the pen is told once, not also as a missing field.
-        if entries.iter().any(|e| e.key == name) || meant.contains(&name) {
+        if written.contains(name) || meant.contains(&name) {
             continue;
         }
         let field = schema.properties().find(|(known, _)| *known == name);
@@ -223,5 +226,49 @@ fn unknown(schema: Schema<'_>, entry: &Entry, near: Option<&str>, place: Place<'
                 list(schema.properties().map(|(name, _)| name), SHOWN)
             ))
             .label("unknown field"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn rules(schema: &Json, body: &str) -> Vec<&'static str> {
+        let docs = super::super::yaml::parse(body);
+        let root = docs[0].root.as_ref().unwrap();
+        let faults = check(schema, root, "spec", &(0..1));
+        faults.iter().map(|f| f.rule).collect()
+    }
+
+    #[test]
+    fn where_anything_goes_a_value_still_reads_in_one_way_only() {
+        for schema in [json!({}), json!(true), json!({"type": "object"})] {
+            assert_eq!(rules(&schema, "a: no\nb: [010, 1]\nc: {d: }\n").len(), 3);
+        }
+    }
+
+    #[test]
+    fn of_several_alternatives_the_nearest_is_told() {
+        let schema = json!({"properties": {"size": {"anyOf": [
+            {"type": "integer", "minimum": 1},
+            {"type": "object", "additionalProperties": false, "required": ["least"],
+             "properties": {"least": {"type": "integer"}}},
+            {"type": "object", "additionalProperties": false, "required": ["most"],
+             "properties": {"most": {"type": "integer"}}},
+            {"type": "null"},
+        ]}}});
+        assert_eq!(rules(&schema, "size: 4\n"), [""; 0]);
+        assert_eq!(rules(&schema, "size: {most: 4}\n"), [""; 0]);
+        assert_eq!(rules(&schema, "size: 0\n"), ["out-of-range"]);
+        assert_eq!(rules(&schema, "size: {most: a}\n"), ["wrong-type"]);
+        assert_eq!(rules(&schema, "size: big\n"), ["wrong-type"]);
+        assert_eq!(rules(&schema, "size: ~\n"), ["null-value"]);
+    }
+
+    #[test]
+    fn a_schema_that_refers_to_itself_ends() {
+        let schema = json!({"$ref": "#/$defs/A", "$defs": {"A": {"$ref": "#/$defs/A"}}});
+        assert_eq!(rules(&schema, "a: 1\n"), [""; 0]);
     }
 }

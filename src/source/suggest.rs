@@ -2,11 +2,17 @@
 //!
 //! Pure: words in, a word out.
 
+/// Bytes of the longest word that is compared; no field has half of it.
+const LONGEST: usize = 80;
+
 /// The candidate nearest to `word`, if one is near enough to be worth a question.
 pub(super) fn nearest<'c>(
     word: &str,
     candidates: impl IntoIterator<Item = &'c str>,
 ) -> Option<&'c str> {
+    if word.len() > LONGEST {
+        return None;
+    }
     let folded = fold(word);
     let limit = (word.chars().count() / 3).clamp(1, 3);
     candidates

@@ -60,15 +60,31 @@ pub(super) struct Text {
     body: String,
     /// Byte offset of each line's first character.
     lines: Vec<usize>,
+    /// Characters before every block of `BLOCK` bytes, so that a place in a line of a megabyte
+    /// costs no more than one in a short line.
+    characters: Vec<usize>,
+}
+
+/// Bytes between two counts of characters.
+const BLOCK: usize = 1024;
+
+/// Characters that begin in `bytes`, which may start or end in the middle of one.
+fn begun(bytes: &[u8]) -> usize {
+    bytes.iter().filter(|b| *b & 0xC0 != 0x80).count()
 }
 
 impl Text {
     pub fn new(file: &str, body: String) -> Self {
         let starts = body.bytes().enumerate().filter(|(_, b)| *b == b'\n');
         let lines = std::iter::once(0).chain(starts.map(|(at, _)| at + 1));
+        let counts = body.as_bytes().chunks(BLOCK).scan(0, |sum, block| {
+            *sum += begun(block);
+            Some(*sum)
+        });
         Self {
             file: file.into(),
             lines: lines.collect(),
+            characters: std::iter::once(0).chain(counts).collect(),
             body,
         }
     }
@@ -85,7 +101,7 @@ impl Text {
             .partition_point(|start| *start <= offset)
             .saturating_sub(1);
         let start = self.lines.get(line).copied().unwrap_or(0);
-        let column = self.body.get(start..offset).unwrap_or("").chars().count();
+        let column = self.characters_before(offset) - self.characters_before(start);
         Span {
             file: Arc::clone(&self.file),
             line: u32::try_from(line + 1).unwrap_or(u32::MAX),
@@ -124,6 +140,12 @@ impl Text {
         }
     }
 
+    fn characters_before(&self, offset: usize) -> usize {
+        let block = offset / BLOCK;
+        let rest = self.body.as_bytes().get(block * BLOCK..offset);
+        self.characters.get(block).copied().unwrap_or(0) + begun(rest.unwrap_or_default())
+    }
+
     /// The nearest character boundary at or before `offset`.
     fn floor(&self, offset: usize) -> usize {
         self.body.floor_char_boundary(offset.min(self.body.len()))
@@ -145,5 +167,8 @@ mod tests {
         assert_eq!(place(4), (1, 4));
         assert_eq!(place(7), (2, 1));
         assert_eq!(place(9_999), (3, 1));
+        let long = "ä".repeat(5_000);
+        let text = Text::new("a.yaml", format!("a: 1\n{long}b"));
+        assert_eq!(text.span(5 + 10_000).column, 5_001);
     }
 }

@@ -394,3 +394,178 @@ fn show(name: &OsStr) -> String {
 fn cause(err: Errno) -> String {
     std::io::Error::from(err).to_string()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::fs;
+    use std::os::unix::fs::{PermissionsExt as _, symlink};
+    use std::os::unix::net::UnixListener;
+
+    /// The files met, below the folder, and the rules of what was odd.
+    fn met(root: &Path) -> (Vec<String>, Vec<String>) {
+        let mut files = Vec::new();
+        let mut odd = Vec::new();
+        let below = format!("{}/", root.display());
+        walk(root, Mind::Read, &mut |met| match met {
+            Met::File { name, .. } => files.push(name.replace(&below, "")),
+            Met::Odd(finding) => odd.push(finding.rule),
+        });
+        (files, odd)
+    }
+
+    fn folder() -> tempfile::TempDir {
+        let dir = tempfile::tempdir().unwrap();
+        fs::write(dir.path().join("good.yaml"), "a: 1").unwrap();
+        dir
+    }
+
+    #[test]
+    fn files_come_in_the_order_of_names_from_any_depth() {
+        let dir = tempfile::tempdir().unwrap();
+        for name in [
+            "b.yml",
+            "a/z.yaml",
+            "a/y/x.YAML",
+            "c.yaml",
+            "c.txt",
+            "a/.b.yaml",
+            "d.yaml~",
+        ] {
+            let path = dir.path().join(name);
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(path, "a: 1").unwrap();
+        }
+        let (files, odd) = met(dir.path());
+        assert_eq!(files, ["a/y/x.YAML", "a/z.yaml", "b.yml", "c.yaml"]);
+        assert_eq!(odd, [""; 0]);
+    }
+
+    #[test]
+    fn a_folder_that_is_not_there_or_no_folder_is_told() {
+        let dir = folder();
+        assert_eq!(met(&dir.path().join("none")).1, ["no-folder"]);
+        assert_eq!(met(&dir.path().join("good.yaml")).1, ["no-folder"]);
+    }
+
+    #[test]
+    fn links_out_of_the_folder_are_refused() {
+        let outside = folder();
+        let dir = folder();
+        let target = outside.path().join("good.yaml");
+        symlink(&target, dir.path().join("absolute.yaml")).unwrap();
+        symlink("../../etc/passwd", dir.path().join("relative.yaml")).unwrap();
+        symlink(outside.path(), dir.path().join("whole")).unwrap();
+        symlink("nothing", dir.path().join("zero.yaml")).unwrap();
+        let (files, odd) = met(dir.path());
+        assert_eq!(files, ["good.yaml"]);
+        assert_eq!(
+            odd,
+            [
+                "symlink-outside",
+                "symlink-outside",
+                "symlink-outside",
+                "symlink-dangling"
+            ]
+        );
+    }
+
+    #[test]
+    fn links_in_a_loop_are_refused() {
+        let dir = folder();
+        symlink("b.yaml", dir.path().join("a.yaml")).unwrap();
+        symlink("a.yaml", dir.path().join("b.yaml")).unwrap();
+        fs::create_dir(dir.path().join("sub")).unwrap();
+        symlink("..", dir.path().join("sub/up")).unwrap();
+        symlink(".", dir.path().join("self")).unwrap();
+        let (files, odd) = met(dir.path());
+        assert_eq!(files, ["good.yaml"]);
+        assert_eq!(odd, ["symlink-loop"; 4]);
+    }
+
+    #[test]
+    fn links_within_the_folder_are_followed_as_a_mounted_config_map_needs() {
+        let dir = tempfile::tempdir().unwrap();
+        fs::create_dir(dir.path().join("..2026_01")).unwrap();
+        fs::write(dir.path().join("..2026_01/web.yaml"), "a: 1").unwrap();
+        symlink("..2026_01", dir.path().join("..data")).unwrap();
+        symlink("..data/web.yaml", dir.path().join("web.yaml")).unwrap();
+        assert_eq!(met(dir.path()), (vec!["web.yaml".to_owned()], vec![]));
+    }
+
+    #[test]
+    fn pipes_sockets_and_folders_are_no_files() {
+        let dir = folder();
+        let fifo = dir.path().join("fifo.yaml");
+        rustix::fs::mknodat(CWD, &fifo, FileType::Fifo, Mode::from_raw_mode(0o600), 0).unwrap();
+        let _socket = UnixListener::bind(dir.path().join("socket.yaml")).unwrap();
+        symlink("fifo.yaml", dir.path().join("link.yaml")).unwrap();
+        fs::create_dir(dir.path().join("folder.yaml")).unwrap();
+        let (files, odd) = met(dir.path());
+        assert_eq!(files, ["good.yaml"]);
+        assert_eq!(odd, ["not-a-file"; 3]);
+    }
+
+    #[test]
+    fn a_link_put_in_the_place_of_a_file_is_not_opened() {
+        let dir = folder();
+        let fd = rustix::fs::openat(CWD, dir.path(), OFlags::RDONLY, Mode::empty()).unwrap();
+        fs::create_dir(dir.path().join("sub")).unwrap();
+        symlink("/etc", dir.path().join("etc")).unwrap();
+        symlink("good.yaml", dir.path().join("swapped.yaml")).unwrap();
+        for names in [&["etc", "passwd"][..], &["swapped.yaml"]] {
+            let names: Vec<OsString> = names.iter().map(OsString::from).collect();
+            assert!(beneath::open(fd.as_fd(), &names).is_err(), "{names:?}");
+        }
+    }
+
+    #[test]
+    fn what_may_not_be_read_is_told_and_the_rest_is_read() {
+        let dir = folder();
+        let locked = dir.path().join("locked");
+        fs::create_dir(&locked).unwrap();
+        fs::write(dir.path().join("secret.yaml"), "a: 1").unwrap();
+        for path in [&locked, &dir.path().join("secret.yaml")] {
+            fs::set_permissions(path, fs::Permissions::from_mode(0)).unwrap();
+        }
+        let (files, odd) = met(dir.path());
+        fs::set_permissions(&locked, fs::Permissions::from_mode(0o700)).unwrap();
+        // The superuser may read everything.
+        if rustix::process::geteuid().is_root() {
+            assert_eq!(files, ["good.yaml", "secret.yaml"]);
+        } else {
+            assert_eq!(files, ["good.yaml"]);
+            assert_eq!(odd, ["unreadable"; 2]);
+        }
+    }
+
+    #[test]
+    fn names_that_are_no_text_are_told() {
+        let dir = folder();
+        let name = OsStr::from_bytes(b"caf\xe9.yaml");
+        // Some file systems refuse such names themselves.
+        if fs::write(dir.path().join(name), "a: 1").is_ok() {
+            let (files, odd) = met(dir.path());
+            assert_eq!(files, ["good.yaml"]);
+            assert_eq!(odd, ["bad-file-name"]);
+        }
+    }
+
+    #[test]
+    fn a_huge_file_is_refused_unread_and_too_many_end_the_walk() {
+        let dir = folder();
+        let huge = File::create(dir.path().join("huge.yaml")).unwrap();
+        huge.set_len(100 << 20).unwrap();
+        assert_eq!(met(dir.path()).1, ["file-too-large"]);
+
+        let many = tempfile::tempdir().unwrap();
+        for n in 0..=FILES {
+            File::create(many.path().join(format!("{n}.yaml"))).unwrap();
+        }
+        let (files, odd) = met(many.path());
+        assert_eq!(
+            (files.len(), odd),
+            (FILES, vec!["too-many-files".to_owned()])
+        );
+    }
+}

@@ -17,7 +17,9 @@ use super::text::Fault;
 /// Levels of nesting in a document; the deepest kind needs eight.
 pub(super) const DEPTH: usize = 32;
 /// Nodes of a file, counting every alias as all that it stands for.
-pub(super) const NODES: usize = 200_000;
+pub(super) const NODES: usize = 100_000;
+/// Faults of a file that are looked for.
+pub(super) const FAULTS: usize = 200;
 /// Anchors and aliases of a file, each.
 pub(super) const ANCHORS: usize = 1_000;
 
@@ -56,10 +58,10 @@ pub(super) fn parse(body: &str) -> Vec<Doc> {
                     Event::DocumentEnd => at.start.max(start),
                     event => {
                         take(&mut builder, event, at, tag);
-                        if builder.spent() {
+                        if builder.overfull() {
                             // Bounds are of the file: what follows is not looked at.
                             docs.push(builder.document(start..body.len()));
-                            return docs;
+                            break;
                         }
                         continue;
                     }
@@ -67,6 +69,10 @@ pub(super) fn parse(body: &str) -> Vec<Doc> {
             }
             Some(Err(err)) => {
                 builder.fail(fault_of(body, &err));
+                if builder.spent() {
+                    docs.push(builder.document(start..body.len()));
+                    break;
+                }
                 let more = parser.proceed_next_document().unwrap_or(false);
                 let end = more.then(|| {
                     let next = parser.peek().and_then(Result::ok);
