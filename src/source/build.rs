@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use std::ops::Range;
 
 use super::bytes::{is_invisible, shorten};
+use super::frame::{Frame, FrameKind, Key};
 use super::merge::{self, Keys};
 use super::node::{Entry, Node, Value};
 use super::scalar;
@@ -40,31 +41,6 @@ struct Anchored {
     node: Node,
     size: usize,
     height: usize,
-}
-
-struct Frame {
-    start: usize,
-    anchor: usize,
-    tagged: bool,
-    kind: FrameKind,
-}
-
-enum FrameKind {
-    List(Vec<Node>),
-    Map {
-        entries: Vec<Entry>,
-        keys: Keys,
-        merges: Vec<(Range<usize>, Node)>,
-        pending: Option<Key>,
-    },
-}
-
-/// A key that waits for its value.
-enum Key {
-    Text(String, Range<usize>),
-    Merge(Range<usize>),
-    /// Reported already; the value is dropped.
-    Bad,
 }
 
 impl<'b> Builder<'b> {

@@ -13,6 +13,7 @@ use crate::model::finding::{Finding, Severity};
 mod beneath;
 mod build;
 mod bytes;
+mod frame;
 mod frozen;
 mod header;
 #[cfg(test)]

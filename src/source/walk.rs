@@ -526,7 +526,7 @@ mod tests {
         fs::create_dir(&locked).unwrap();
         fs::write(dir.path().join("secret.yaml"), "a: 1").unwrap();
         for path in [&locked, &dir.path().join("secret.yaml")] {
-            fs::set_permissions(path, fs::Permissions::from_mode(0)).unwrap();
+            fs::set_permissions(path, fs::Permissions::from_mode(0o0)).unwrap();
         }
         let (files, odd) = met(dir.path());
         fs::set_permissions(&locked, fs::Permissions::from_mode(0o700)).unwrap();
