@@ -227,13 +227,21 @@ impl DynamoDb {
             return Ok(answer);
         }
         let text = |member: &str| answer[member].as_str().map(str::to_owned);
-        Err(TwinError {
-            code: text("__type").unwrap_or_else(|| "InternalServerError".to_owned()),
+        let message = text("message").or_else(|| text("Message"));
+        let mut error = TwinError {
             status,
-            message: text("message")
-                .or_else(|| text("Message"))
-                .unwrap_or_default(),
-        })
+            ..TwinError::client(
+                &text("__type").unwrap_or_else(|| "InternalServerError".to_owned()),
+                message.unwrap_or_default(),
+            )
+        };
+        // The reasons of a cancelled transaction, the item of a failed condition.
+        for (member, value) in answer.as_object().into_iter().flatten() {
+            if !["__type", "message", "Message"].contains(&member.as_str()) {
+                error.more.insert(member.clone(), value.clone());
+            }
+        }
+        Err(error)
     }
 }
 

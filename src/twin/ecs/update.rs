@@ -1,0 +1,174 @@
+//! UpdateService: what it changes, and which changes begin a deployment.
+
+use serde_json::{Value, json};
+
+use super::create::merged;
+use super::names::text;
+use super::{Ecs, Service};
+use crate::twin::wire::{CallContext, TwinError};
+
+/// Members that begin a deployment when they differ (ECS API, UpdateService).
+const DEPLOYS: &[&str] = &[
+    "networkConfiguration",
+    "loadBalancers",
+    "serviceRegistries",
+    "serviceConnectConfiguration",
+    "platformVersion",
+    "volumeConfigurations",
+    "vpcLatticeConfigurations",
+];
+
+/// Members that are taken as sent and begin nothing.
+const TAKEN: &[&str] = &[
+    "availabilityZoneRebalancing",
+    "placementConstraints",
+    "placementStrategy",
+    "healthCheckGracePeriodSeconds",
+    "enableExecuteCommand",
+    "enableECSManagedTags",
+    "propagateTags",
+    "capacityProviderStrategy",
+];
+
+/// Members that only the ECS controller lets UpdateService change.
+const ECS_CONTROLLER_ONLY: &[&str] = &[
+    "taskDefinition",
+    "forceNewDeployment",
+    "networkConfiguration",
+    "loadBalancers",
+    "serviceRegistries",
+    "platformVersion",
+    "capacityProviderStrategy",
+];
+
+fn sent<'v>(input: &'v Value, member: &str) -> Option<&'v Value> {
+    input.get(member).filter(|value| !value.is_null())
+}
+
+impl Ecs {
+    pub(super) fn update_service(
+        &mut self,
+        input: &Value,
+        cx: &CallContext,
+    ) -> Result<Value, TwinError> {
+        let cluster = self.cluster_of(input)?;
+        let name = text(input, "service").unwrap_or_default();
+        let key = Self::service_key(&cluster, name);
+        let service = self
+            .services
+            .get(&key)
+            .ok_or_else(|| TwinError::client("ServiceNotFoundException", "Service not found."))?;
+        if service.status != "ACTIVE" {
+            return Err(TwinError::client(
+                "ServiceNotActiveException",
+                "Service was not ACTIVE.",
+            ));
+        }
+        check(service, input)?;
+        let wanted = match text(input, "taskDefinition") {
+            None => None,
+            Some(wanted) => {
+                let definition = self.usable_task_definition(wanted)?;
+                let launch_type = service.members.get("launchType").and_then(Value::as_str);
+                definition.check_launch_type(launch_type)?;
+                Some(definition.arn.clone())
+            }
+        };
+        let arn = wanted.unwrap_or_else(|| service.task_definition.clone());
+        let forced = sent(input, "forceNewDeployment") == Some(&json!(true));
+        let differs = |member: &&&str| {
+            sent(input, member).is_some_and(|value| service.members.get(**member) != Some(value))
+        };
+        let deploys =
+            forced || arn != service.task_definition || DEPLOYS.iter().any(|m| differs(&m));
+        let health = self
+            .task_definition(&arn)
+            .map(|definition| self.rollouts.health(definition));
+        let desired = sent(input, "desiredCount").and_then(Value::as_i64);
+        let (rollouts, ids) = (&self.rollouts, &mut self.ids);
+        let Some(service) = self.services.write(cx.now, &key) else {
+            return Err(TwinError::internal("ecs"));
+        };
+        service.settle(cx.now, rollouts, ids);
+        for member in DEPLOYS.iter().chain(TAKEN) {
+            if let Some(value) = sent(input, member) {
+                service.members.insert((*member).to_owned(), value.clone());
+            }
+        }
+        if let Some(new) = sent(input, "deploymentConfiguration") {
+            let old = service.members.get("deploymentConfiguration");
+            let new = merged(old.unwrap_or(&json!({})), new);
+            service
+                .members
+                .insert("deploymentConfiguration".to_owned(), new);
+        }
+        if let Some(desired) = desired.filter(|desired| *desired != service.desired) {
+            service.set_desired(desired, cx.now, rollouts.count_change);
+        }
+        if let (true, Some(health)) = (deploys && service.controller() == "ECS", health) {
+            service.begin(&arn, health, cx.now, ids);
+        }
+        let view = service.view(cx.now, rollouts.duration, false);
+        self.moving.insert(key);
+        Ok(json!({"service": view}))
+    }
+}
+
+fn check(service: &Service, input: &Value) -> Result<(), TwinError> {
+    let invalid = |text: String| Err(TwinError::client("InvalidParameterException", text));
+    let controller = service.controller();
+    if controller != "ECS" {
+        for member in ECS_CONTROLLER_ONLY {
+            if sent(input, member).is_some_and(|value| *value != json!(false)) {
+                return invalid(format!(
+                    "Unable to update {member} on services with a {controller} deployment controller."
+                ));
+            }
+        }
+    }
+    if let Some(desired) = sent(input, "desiredCount") {
+        if service.scheduling_strategy() == "DAEMON" {
+            return invalid(
+                "The daemon scheduling strategy does not support a desired count for services. Remove the desired count value and try again."
+                    .to_owned(),
+            );
+        }
+        if desired.as_i64().is_none_or(|count| count < 0) {
+            return invalid("desiredCount cannot be negative.".to_owned());
+        }
+    }
+    if let Some(grace) = sent(input, "healthCheckGracePeriodSeconds") {
+        let seconds = grace.as_i64().unwrap_or(-1);
+        if !(0..=2_147_483_647).contains(&seconds) {
+            return invalid("healthCheckGracePeriodSeconds is out of range.".to_owned());
+        }
+        let balanced = sent(input, "loadBalancers")
+            .or_else(|| service.members.get("loadBalancers"))
+            .and_then(Value::as_array)
+            .is_some_and(|list| !list.is_empty());
+        if !balanced {
+            return invalid(
+                "Health check grace period is only valid for services configured to use load balancers"
+                    .to_owned(),
+            );
+        }
+    }
+    if let Some(new) = sent(input, "deploymentConfiguration") {
+        let percent = |member: &str| new.get(member).and_then(Value::as_i64);
+        let (minimum, maximum) = (percent("minimumHealthyPercent"), percent("maximumPercent"));
+        if minimum.is_some_and(|m| m < 0) || maximum.is_some_and(|m| m < 0) {
+            return invalid("Deployment percentages cannot be negative.".to_owned());
+        }
+        let old = service.members.get("deploymentConfiguration");
+        let all = merged(old.unwrap_or(&json!({})), new);
+        let of = |member: &str| all.get(member).and_then(Value::as_i64);
+        if of("maximumPercent") <= of("minimumHealthyPercent") && of("maximumPercent") <= Some(100)
+        {
+            return invalid(
+                "minimumHealthyPercent and maximumPercent leave no room to replace a task."
+                    .to_owned(),
+            );
+        }
+    }
+    Ok(())
+}
