@@ -96,9 +96,7 @@ impl Calls {
 
     /// How many calls were refused for being too fast.
     pub fn throttled(&self) -> usize {
-        let throttled = |call: &&Call| {
-            matches!(&call.outcome, CallOutcome::Refused(code) if code.starts_with("Throttling"))
-        };
+        let throttled = |call: &&Call| matches!(&call.outcome, CallOutcome::Refused(code) if code.starts_with("Throttling"));
         self.log.iter().filter(throttled).count()
     }
 

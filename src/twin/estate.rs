@@ -262,11 +262,7 @@ impl World {
             .map(TaskDefinition::registrable)
             .ok_or_else(|| TwinError::client("ServiceNotFoundException", "Service not found."))?;
         change(&mut definition);
-        let registered = self.call(
-            "ecs",
-            "RegisterTaskDefinition",
-            &Value::Object(definition),
-        )?;
+        let registered = self.call("ecs", "RegisterTaskDefinition", &Value::Object(definition))?;
         let arn = registered["taskDefinition"]["taskDefinitionArn"]
             .as_str()
             .unwrap_or_default()

@@ -2,7 +2,11 @@
 
 /// One page of `items` and the token of the next, where there is one.
 /// The token is the position; one that is not a position of this list gives `None`.
-pub fn page<T>(items: Vec<T>, size: usize, token: Option<&str>) -> Option<(Vec<T>, Option<String>)> {
+pub fn page<T>(
+    items: Vec<T>,
+    size: usize,
+    token: Option<&str>,
+) -> Option<(Vec<T>, Option<String>)> {
     let start: usize = match token {
         None => 0,
         Some(token) => token.strip_prefix("twin-")?.parse().ok()?,

@@ -151,10 +151,7 @@ pub fn read(request: &Request<Bytes>) -> Result<Incoming, (Protocol, TwinError)>
         };
         let input = serde_json::from_slice(body).map_err(|err| {
             let text = format!("the body is not JSON: {err}");
-            (
-                protocol,
-                TwinError::client("SerializationException", text),
-            )
+            (protocol, TwinError::client("SerializationException", text))
         })?;
         return Ok(Incoming {
             service,
@@ -179,10 +176,7 @@ pub fn read(request: &Request<Bytes>) -> Result<Incoming, (Protocol, TwinError)>
         } else {
             cbor::decode(request.body()).map_err(|err| {
                 let text = format!("the body is not CBOR: {err}");
-                (
-                    protocol,
-                    TwinError::client("SerializationException", text),
-                )
+                (protocol, TwinError::client("SerializationException", text))
             })?
         };
         return Ok(Incoming {
@@ -220,7 +214,9 @@ pub fn answer(
         Err(err) => err.status,
     };
     let (content_type, body) = match (protocol, outcome) {
-        (Protocol::Json(version), Ok(value)) => (json_type(version), value.to_string().into_bytes()),
+        (Protocol::Json(version), Ok(value)) => {
+            (json_type(version), value.to_string().into_bytes())
+        }
         (Protocol::Json(version), Err(err)) => {
             let mut body = err.more.clone();
             body.insert("__type".to_owned(), json!(err.code));

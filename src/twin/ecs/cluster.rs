@@ -72,12 +72,7 @@ impl Ecs {
     }
 }
 
-fn view(
-    name: &str,
-    cluster: &Cluster,
-    services: &[(&ServiceKey, i64)],
-    with_tags: bool,
-) -> Value {
+fn view(name: &str, cluster: &Cluster, services: &[(&ServiceKey, i64)], with_tags: bool) -> Value {
     let running: i64 = services.iter().map(|(_, running)| running).sum();
     json!({
         "clusterArn": cluster.arn,

@@ -2,10 +2,10 @@
 
 use serde_json::{Map, Value, json};
 
+use super::Ecs;
 use super::names::{arn, text};
 use super::service::{Ramp, Service, epoch};
 use super::tags::{check_tags, tags_of};
-use super::Ecs;
 use crate::twin::wire::{CallContext, TwinError};
 
 /// Members of the request that the service shows as they were sent.
@@ -40,7 +40,11 @@ impl Ecs {
             .filter(|name| !name.is_empty())
             .ok_or_else(|| invalid("Service name cannot be empty."))?;
         let key = format!("{cluster}/{name}");
-        if self.services.get(&key).is_some_and(|s| s.status != "INACTIVE") {
+        if self
+            .services
+            .get(&key)
+            .is_some_and(|s| s.status != "INACTIVE")
+        {
             return Err(invalid("Creation of service was not idempotent."));
         }
         let mut members = defaults();

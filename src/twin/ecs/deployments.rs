@@ -146,7 +146,10 @@ impl ServiceDeployment {
     }
 
     fn view(&self, service: &Service, now: Timestamp) -> Value {
-        let current = service.history.last().is_some_and(|last| last.arn == self.arn);
+        let current = service
+            .history
+            .last()
+            .is_some_and(|last| last.arn == self.arn);
         let running = if current { service.running_at(now) } else { 0 };
         let requested = if current { service.desired } else { 0 };
         let breaker = match (self.tripped, self.ended, service.breaker_is_on()) {

@@ -28,7 +28,7 @@ use super::lagging::Lagging;
 use super::wire::{CallContext, TwinError};
 
 /// `cluster/service`.
-pub(super) type ServiceKey = String;
+pub type ServiceKey = String;
 
 /// The ECS of one account and region.
 #[derive(Clone, Debug)]
@@ -154,7 +154,7 @@ impl Ecs {
     }
 
     /// Brings a service's desired count into `[min, max]`, as Application Auto Scaling does.
-    pub(super) fn clamp(&mut self, key: &ServiceKey, min: i64, max: i64, now: Timestamp) {
+    pub fn clamp(&mut self, key: &ServiceKey, min: i64, max: i64, now: Timestamp) {
         if let Some(desired) = self.services.get(key).map(|s| s.desired) {
             let within = desired.clamp(min, max.max(min));
             if within != desired {
@@ -177,5 +177,147 @@ impl Ecs {
         if let Some(service) = self.services.get_mut(key) {
             service.finish(now);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use aws_sdk_ecs::error::ProvideErrorMetadata as _;
+    use aws_sdk_ecs::types::{ServiceField, Tag, TaskDefinitionField};
+    use serde_json::json;
+
+    use crate::clock::Clock;
+    use crate::twin::Twin;
+    use crate::twin::estate::FargateService;
+
+    fn one_service() -> (Twin, aws_sdk_ecs::Client) {
+        let clock = Clock::virtual_at("2026-11-23T12:00:00Z".parse().unwrap());
+        let twin = Twin::new(clock, 7);
+        let web = FargateService::new("c", "web").tag("team", "a").desired(2);
+        twin.world(|w| w.add_service(&web)).unwrap();
+        let client = aws_sdk_ecs::Client::new(&twin.sdk_config());
+        (twin, client)
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn services_are_described_by_name_or_arn_and_missing_ones_are_failures() {
+        let (_, client) = one_service();
+        let describe = |names: &[&str]| {
+            let names = names.iter().map(|n| (*n).to_owned()).collect();
+            let call = client.describe_services().cluster("c");
+            call.set_services(Some(names)).include(ServiceField::Tags)
+        };
+        let arn = "arn:aws:ecs:us-east-1:123456789012:service/c/web";
+        let answer = describe(&[arn, "gone"]).send().await.unwrap();
+        let web = &answer.services()[0];
+        assert_eq!(web.service_arn(), Some(arn));
+        assert_eq!((web.desired_count(), web.running_count()), (2, 2));
+        assert_eq!(web.tags()[0].key(), Some("team"));
+        assert_eq!(web.created_at().unwrap().secs(), 1_795_435_200);
+        let primary = &web.deployments()[0];
+        assert_eq!(primary.status(), Some("PRIMARY"));
+        assert_eq!(primary.rollout_state().unwrap().as_str(), "COMPLETED");
+        let gone = &answer.failures()[0];
+        assert_eq!(gone.reason(), Some("MISSING"));
+        assert!(gone.arn().unwrap().ends_with("service/c/gone"));
+        let err = describe(&["a"; 11]).send().await.unwrap_err();
+        assert_eq!(err.code(), Some("InvalidParameterException"));
+        let err = describe(&[]).send().await.unwrap_err();
+        assert_eq!(err.code(), Some("InvalidParameterException"));
+        let elsewhere = describe(&["web"]).cluster("d").send().await.unwrap_err();
+        assert!(
+            elsewhere
+                .into_service_error()
+                .is_cluster_not_found_exception()
+        );
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn lists_come_in_pages() {
+        let (twin, client) = one_service();
+        for i in 0..11 {
+            let more = FargateService::new("c", &format!("more-{i:02}"));
+            twin.world(|w| w.add_service(&more)).unwrap();
+        }
+        let first = client.list_services().cluster("c").send().await.unwrap();
+        assert_eq!(first.service_arns().len(), 10);
+        let token = first.next_token().unwrap();
+        let rest = client.list_services().cluster("c").next_token(token);
+        assert_eq!(rest.send().await.unwrap().service_arns().len(), 2);
+        let all = client
+            .describe_clusters()
+            .clusters("c")
+            .send()
+            .await
+            .unwrap();
+        assert_eq!(all.clusters()[0].active_services_count(), 12);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn task_definitions_are_described_by_family_revision_or_arn() {
+        let (twin, client) = one_service();
+        twin.world(|w| w.deploy_image("c", "web", "web:2")).unwrap();
+        let describe = |name: &str| {
+            let call = client.describe_task_definition().task_definition(name);
+            call.include(TaskDefinitionField::Tags).send()
+        };
+        for (name, revision) in [
+            ("web", 2),
+            ("web:1", 1),
+            (
+                "arn:aws:ecs:us-east-1:123456789012:task-definition/web:2",
+                2,
+            ),
+        ] {
+            let answer = describe(name).await.unwrap();
+            assert_eq!(answer.task_definition().unwrap().revision(), revision);
+        }
+        let err = describe("web:3").await.unwrap_err();
+        assert!(err.as_service_error().unwrap().is_client_exception());
+        assert_eq!(err.message(), Some("Unable to describe task definition."));
+        let newest_first = client
+            .list_task_definitions()
+            .family_prefix("web")
+            .sort(aws_sdk_ecs::types::SortOrder::Desc)
+            .send()
+            .await
+            .unwrap();
+        assert!(newest_first.task_definition_arns()[0].ends_with("web:2"));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn tags_are_merged_and_aws_keys_refused() {
+        let (twin, client) = one_service();
+        let tag = |arn: &str, key: &str| {
+            let tag = Tag::builder().key(key).value("v").build();
+            client.tag_resource().resource_arn(arn).tags(tag).send()
+        };
+        let service = "arn:aws:ecs:us-east-1:123456789012:service/c/web";
+        tag(service, "new").await.unwrap();
+        let tags = twin.world(|w| w.service("c", "web").unwrap().tags.clone());
+        assert_eq!(tags.into_keys().collect::<Vec<_>>(), ["new", "team"]);
+        tag(
+            "arn:aws:ecs:us-east-1:123456789012:task-definition/web:1",
+            "k",
+        )
+        .await
+        .unwrap();
+        let tagged = twin.world(|w| w.ecs.task_definition("web:1").unwrap().tags.len());
+        assert_eq!(tagged, 1);
+        assert!(tag(service, "aws:x").await.is_err());
+        assert!(tag(&service.replace("web", "gone"), "x").await.is_err());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn members_that_the_model_does_not_know_survive() {
+        let (twin, _) = one_service();
+        twin.world(|w| {
+            w.deploy_changed("c", "web", |definition| {
+                definition.insert("fromTheFuture".to_owned(), json!({"a": [1]}));
+            })
+            .unwrap();
+            let definition = w.task_definition_of("c", "web").unwrap();
+            assert_eq!(definition.members["fromTheFuture"], json!({"a": [1]}));
+        });
     }
 }

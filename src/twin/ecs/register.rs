@@ -179,11 +179,15 @@ fn check_containers(containers: &[Value], task: &TaskSize) -> Result<(), TwinErr
     let essential =
         |container: &Value| container.get("essential").and_then(Value::as_bool) != Some(false);
     if !containers.iter().any(essential) {
-        return Err(client("Task definition does not have any essential container."));
+        return Err(client(
+            "Task definition does not have any essential container.",
+        ));
     }
     let cpu: i64 = containers.iter().map(|c| number(c, "cpu")).sum();
     if task.cpu.is_some_and(|most| cpu > most) {
-        return Err(client("The sum of all containers' cpu exceeds that of the task."));
+        return Err(client(
+            "The sum of all containers' cpu exceeds that of the task.",
+        ));
     }
     let held = |c: &Value| match number(c, "memoryReservation") {
         0 => number(c, "memory"),
@@ -191,7 +195,9 @@ fn check_containers(containers: &[Value], task: &TaskSize) -> Result<(), TwinErr
     };
     let memory: i64 = containers.iter().map(held).sum();
     if task.memory.is_some_and(|most| memory > most) {
-        return Err(client("The sum of all containers' memory exceeds that of the task."));
+        return Err(client(
+            "The sum of all containers' memory exceeds that of the task.",
+        ));
     }
     Ok(())
 }
@@ -213,7 +219,9 @@ fn fill_container(container: &mut Value, network: &str) {
     ] {
         members.entry(list).or_insert(json!([]));
     }
-    let ports = members.get_mut("portMappings").and_then(Value::as_array_mut);
+    let ports = members
+        .get_mut("portMappings")
+        .and_then(Value::as_array_mut);
     for port in ports.into_iter().flatten() {
         let inside = port.get("containerPort").cloned().unwrap_or(json!(0));
         if let Some(port) = port.as_object_mut() {
@@ -226,10 +234,102 @@ fn fill_container(container: &mut Value, network: &str) {
             port.entry("protocol").or_insert(json!("tcp"));
         }
     }
-    let check = members.get_mut("healthCheck").and_then(Value::as_object_mut);
+    let check = members
+        .get_mut("healthCheck")
+        .and_then(Value::as_object_mut);
     if let Some(check) = check {
         for (member, seconds) in [("interval", 30), ("timeout", 5), ("retries", 3)] {
             check.entry(member).or_insert(json!(seconds));
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn cx() -> CallContext<'static> {
+        CallContext {
+            now: jiff::Timestamp::UNIX_EPOCH,
+            account: "123456789012",
+            region: "us-east-1",
+        }
+    }
+
+    fn fargate() -> Value {
+        json!({
+            "family": "web",
+            "requiresCompatibilities": ["FARGATE"],
+            "networkMode": "awsvpc",
+            "cpu": "1 vCPU",
+            "memory": "2 GB",
+            "containerDefinitions": [{
+                "name": "app", "image": "web:1", "portMappings": [{"containerPort": 80}],
+            }],
+            "tags": [{"key": "a", "value": "b"}],
+        })
+    }
+
+    fn refusal(change: impl FnOnce(&mut Value)) -> String {
+        let mut input = fargate();
+        change(&mut input);
+        let err = Ecs::new(0).call("RegisterTaskDefinition", &input, &cx());
+        let err = err.unwrap_err();
+        assert_eq!(err.code, "ClientException");
+        err.message
+    }
+
+    #[test]
+    fn aws_fills_in_what_a_definition_does_not_say() {
+        let mut ecs = Ecs::new(0);
+        let answer = ecs
+            .call("RegisterTaskDefinition", &fargate(), &cx())
+            .unwrap();
+        let definition = &answer["taskDefinition"];
+        assert_eq!(definition["cpu"], "1024");
+        assert_eq!(definition["memory"], "2048");
+        assert_eq!(definition["revision"], 1);
+        assert_eq!(definition["volumes"], json!([]));
+        assert_eq!(answer["tags"], json!([{"key": "a", "value": "b"}]));
+        let container = &definition["containerDefinitions"][0];
+        assert_eq!(container["essential"], true);
+        assert_eq!(container["cpu"], 0);
+        assert_eq!(container["environment"], json!([]));
+        let port = json!({"containerPort": 80, "hostPort": 80, "protocol": "tcp"});
+        assert_eq!(container["portMappings"], json!([port]));
+        let again = ecs
+            .call("RegisterTaskDefinition", &fargate(), &cx())
+            .unwrap();
+        assert_eq!(again["taskDefinition"]["revision"], 2);
+    }
+
+    #[test]
+    fn sizes_that_fargate_does_not_have_are_refused() {
+        let text = refusal(|d| d["memory"] = json!("512"));
+        assert!(
+            text.starts_with("No Fargate configuration exists"),
+            "{text}"
+        );
+        let text = refusal(|d| d["cpu"] = json!("much"));
+        assert_eq!(text, "Invalid 'cpu' setting for task.");
+        let text = refusal(|d| d["networkMode"] = json!("bridge"));
+        assert!(text.contains("awsvpc"), "{text}");
+        let text = refusal(|d| d["memory"] = Value::Null);
+        assert!(text.contains("task level"), "{text}");
+    }
+
+    #[test]
+    fn containers_must_fit_into_their_task() {
+        let text = refusal(|d| d["containerDefinitions"][0]["memory"] = json!(2049));
+        assert!(text.contains("must not exceed"), "{text}");
+        let text = refusal(|d| d["containerDefinitions"][0]["cpu"] = json!(1025));
+        assert!(text.contains("cpu"), "{text}");
+        let text = refusal(|d| d["containerDefinitions"][0]["essential"] = json!(false));
+        assert!(text.contains("essential"), "{text}");
+        let text = refusal(|d| d["containerDefinitions"] = json!([]));
+        assert_eq!(text, "Container list cannot be empty.");
+        let twice = fargate()["containerDefinitions"][0].clone();
+        let text = refusal(|d| d["containerDefinitions"] = json!([twice, twice]));
+        assert!(text.contains("duplicate"), "{text}");
     }
 }

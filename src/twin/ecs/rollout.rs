@@ -88,13 +88,7 @@ enum Breaker {
 
 impl Service {
     /// Begins a deployment of the task definition `arn`, whose tasks fare as `health` says.
-    pub(super) fn begin(
-        &mut self,
-        arn: &str,
-        health: TaskHealth,
-        now: Timestamp,
-        ids: &mut Ids,
-    ) {
+    pub(super) fn begin(&mut self, arn: &str, health: TaskHealth, now: Timestamp, ids: &mut Ids) {
         let number = ids.number();
         let revision = self.sibling_arn("service-revision", &ids.number());
         if let Some(last) = self.history.last_mut() {
@@ -148,7 +142,10 @@ impl Service {
 
     /// `arn:...:<kind>/<cluster>/<service>/<id>`.
     fn sibling_arn(&self, kind: &str, id: &str) -> String {
-        format!("{}/{id}", self.arn.replacen(":service/", &format!(":{kind}/"), 1))
+        format!(
+            "{}/{id}",
+            self.arn.replacen(":service/", &format!(":{kind}/"), 1)
+        )
     }
 
     /// Whether time alone will change it.
@@ -326,5 +323,153 @@ impl Service {
 
     pub(super) fn breaker_is_on(&self) -> bool {
         self.breaker() != Breaker::Off
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::clock::Clock;
+    use crate::twin::Twin;
+    use crate::twin::estate::FargateService;
+
+    async fn twin(desired: i64) -> (Twin, Clock) {
+        let clock = Clock::virtual_at("2026-11-23T12:00:00Z".parse().unwrap());
+        let twin = Twin::new(clock.clone(), 7);
+        let web = FargateService::new("c", "web").desired(desired);
+        twin.world(|w| w.add_service(&web)).unwrap();
+        clock.sleep(Duration::from_secs(60)).await;
+        (twin, clock)
+    }
+
+    fn seen(twin: &Twin) -> Value {
+        let input = json!({"cluster": "c", "services": ["web"]});
+        let answer = twin.world(|w| w.call("ecs", "DescribeServices", &input));
+        answer.unwrap()["services"][0].clone()
+    }
+
+    fn latest_deployment(twin: &Twin) -> Value {
+        twin.world(|w| {
+            let input = json!({"cluster": "c", "service": "web"});
+            let listed = w.call("ecs", "ListServiceDeployments", &input).unwrap();
+            let arn = &listed["serviceDeployments"][0]["serviceDeploymentArn"];
+            let input = json!({"serviceDeploymentArns": [arn]});
+            let answer = w.call("ecs", "DescribeServiceDeployments", &input);
+            answer.unwrap()["serviceDeployments"][0].clone()
+        })
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_rollout_replaces_tasks_as_time_passes_and_completes() {
+        let (twin, clock) = twin(4).await;
+        twin.world(|w| w.deploy_image("c", "web", "web:2")).unwrap();
+        clock.sleep(Duration::from_secs(16)).await;
+        let half = seen(&twin);
+        assert_eq!(half["runningCount"], 4);
+        assert_eq!(half["deployments"][0]["runningCount"], 2);
+        assert_eq!(half["deployments"][0]["rolloutState"], "IN_PROGRESS");
+        assert_eq!(half["deployments"][1]["runningCount"], 2);
+        assert_eq!(latest_deployment(&twin)["status"], "IN_PROGRESS");
+        clock.sleep(Duration::from_secs(15)).await;
+        let done = seen(&twin);
+        assert_eq!(done["deployments"].as_array().unwrap().len(), 1);
+        assert_eq!(done["deployments"][0]["rolloutState"], "COMPLETED");
+        assert_eq!(latest_deployment(&twin)["status"], "SUCCESSFUL");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_circuit_breaker_goes_back_to_the_last_completed_deployment() {
+        let (twin, clock) = twin(4).await;
+        let before = seen(&twin);
+        twin.world(|w| {
+            w.ecs.rollouts.crashes.push(CrashRule {
+                image: Some("web:bad".to_owned()),
+                ..CrashRule::default()
+            });
+            w.deploy_image("c", "web", "web:bad").unwrap();
+        });
+        clock.sleep(Duration::from_secs(11)).await;
+        let after = seen(&twin);
+        assert_eq!(after["taskDefinition"], before["taskDefinition"]);
+        assert_eq!(after["runningCount"], 4);
+        let (back, failed) = (&after["deployments"][0], &after["deployments"][1]);
+        assert_eq!(failed["rolloutState"], "FAILED");
+        assert_eq!(failed["failedTasks"], 4);
+        assert_eq!(
+            failed["rolloutStateReason"],
+            "ECS deployment circuit breaker: tasks failed to start."
+        );
+        let old = before["deployments"][0]["id"].as_str().unwrap();
+        let reason = back["rolloutStateReason"].as_str().unwrap();
+        assert_eq!(
+            reason,
+            format!("ECS deployment circuit breaker: rolling back to deploymentId {old}.")
+        );
+        let history = latest_deployment(&twin);
+        assert_eq!(history["status"], "ROLLBACK_IN_PROGRESS");
+        assert_eq!(history["deploymentCircuitBreaker"]["status"], "TRIGGERED");
+        clock.sleep(Duration::from_secs(30)).await;
+        let settled = seen(&twin);
+        assert_eq!(settled["deployments"].as_array().unwrap().len(), 1);
+        assert_eq!(latest_deployment(&twin)["status"], "ROLLBACK_SUCCESSFUL");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn without_a_circuit_breaker_a_size_that_is_too_small_fails_for_ever_and_is_curable() {
+        let (twin, clock) = twin(1).await;
+        twin.world(|w| {
+            let off = json!({"enable": false, "rollback": false});
+            let off = json!({"deploymentConfiguration": {"deploymentCircuitBreaker": off}});
+            w.update_service("c", "web", off).unwrap();
+            w.ecs.rollouts.crashes.push(CrashRule {
+                family: Some("web".to_owned()),
+                memory_below: Some(1024),
+                ..CrashRule::default()
+            });
+            w.deploy_image("c", "web", "web:2").unwrap();
+        });
+        clock.sleep(Duration::from_secs(3600)).await;
+        let failing = seen(&twin);
+        assert_eq!(failing["deployments"][0]["rolloutState"], "IN_PROGRESS");
+        assert!(failing["deployments"][0]["failedTasks"].as_i64().unwrap() > 10);
+        twin.world(|w| w.resize("c", "web", 256, 1024)).unwrap();
+        clock.sleep(Duration::from_secs(31)).await;
+        let cured = seen(&twin);
+        assert_eq!(cured["deployments"][0]["rolloutState"], "COMPLETED");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_count_moves_over_a_few_seconds_and_deploys_nothing() {
+        let (twin, clock) = twin(2).await;
+        twin.world(|w| w.set_desired_count("c", "web", 12)).unwrap();
+        clock.sleep(Duration::from_secs(2)).await;
+        let moving = seen(&twin);
+        assert_eq!(moving["runningCount"], 6);
+        assert_eq!(moving["pendingCount"], 6);
+        clock.sleep(Duration::from_secs(4)).await;
+        let there = seen(&twin);
+        assert_eq!(there["runningCount"], 12);
+        assert_eq!(there["deployments"].as_array().unwrap().len(), 1);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_newer_rollout_takes_the_place_of_one_under_way() {
+        let (twin, clock) = twin(2).await;
+        twin.world(|w| w.deploy_image("c", "web", "web:2")).unwrap();
+        clock.sleep(Duration::from_secs(5)).await;
+        twin.world(|w| w.deploy_image("c", "web", "web:3")).unwrap();
+        let both = seen(&twin);
+        assert_eq!(both["deployments"].as_array().unwrap().len(), 3);
+        clock.sleep(Duration::from_secs(31)).await;
+        let definition = twin.world(|w| w.task_definition_of("c", "web").cloned());
+        let images: Vec<_> = definition.as_ref().unwrap().images().collect();
+        assert_eq!(images, ["web:3"]);
+        let input = json!({"cluster": "c", "service": "web", "status": ["STOPPED"]});
+        let listed = twin.world(|w| w.call("ecs", "ListServiceDeployments", &input));
+        let stopped = listed.unwrap()["serviceDeployments"]
+            .as_array()
+            .unwrap()
+            .len();
+        assert_eq!(stopped, 1);
     }
 }

@@ -11,7 +11,10 @@ use super::tags::render_tags;
 
 /// Seconds since the epoch, with milliseconds, as awsJson has it.
 pub(in crate::twin) fn epoch(at: Timestamp) -> Value {
-    #[expect(clippy::cast_precision_loss, reason = "milliseconds stay far below 2^52")]
+    #[expect(
+        clippy::cast_precision_loss,
+        reason = "milliseconds stay far below 2^52"
+    )]
     let seconds = at.as_millisecond() as f64 / 1000.0;
     json!(seconds)
 }
@@ -303,7 +306,12 @@ impl Service {
             },
             "rolloutStateReason": deployment.reason,
         });
-        for member in ["launchType", "platformVersion", "platformFamily", "networkConfiguration"] {
+        for member in [
+            "launchType",
+            "platformVersion",
+            "platformFamily",
+            "networkConfiguration",
+        ] {
             if let Some(value) = self.members.get(member) {
                 view[member] = value.clone();
             }

@@ -61,7 +61,8 @@ impl Ecs {
                 key.starts_with(&prefix)
                     && service.status == "ACTIVE"
                     && strategy.is_none_or(|s| s == service.scheduling_strategy())
-                    && launch_type.is_none_or(|l| service.members.get("launchType") == Some(&json!(l)))
+                    && launch_type
+                        .is_none_or(|l| service.members.get("launchType") == Some(&json!(l)))
             })
             .map(|(_, service)| service.arn.clone())
             .collect();

@@ -77,7 +77,11 @@ impl Ecs {
         Ok(json!({}))
     }
 
-    pub(super) fn list_tags(&mut self, input: &Value, cx: &CallContext) -> Result<Value, TwinError> {
+    pub(super) fn list_tags(
+        &mut self,
+        input: &Value,
+        cx: &CallContext,
+    ) -> Result<Value, TwinError> {
         Ok(json!({"tags": render_tags(self.tags_mut(input, cx)?)}))
     }
 

@@ -91,7 +91,10 @@ impl TaskDefinition {
 
     /// Whether a service of this launch type may use it.
     pub(super) fn check_launch_type(&self, launch_type: Option<&str>) -> Result<(), TwinError> {
-        let compatible = self.members.get("compatibilities").and_then(Value::as_array);
+        let compatible = self
+            .members
+            .get("compatibilities")
+            .and_then(Value::as_array);
         match launch_type {
             Some(wanted) if !compatible.is_some_and(|c| c.contains(&json!(wanted))) => {
                 Err(TwinError::client(

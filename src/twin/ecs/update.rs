@@ -172,3 +172,112 @@ fn check(service: &Service, input: &Value) -> Result<(), TwinError> {
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::twin::wire::CallContext;
+
+    fn cx() -> CallContext<'static> {
+        CallContext {
+            now: jiff::Timestamp::UNIX_EPOCH,
+            account: "123456789012",
+            region: "us-east-1",
+        }
+    }
+
+    /// A settled service `c/web` that was created with `members` besides the usual ones.
+    fn with(members: Value) -> Ecs {
+        let mut ecs = Ecs::new(0);
+        let definition = json!({
+            "family": "web", "requiresCompatibilities": ["FARGATE"], "networkMode": "awsvpc",
+            "cpu": "256", "memory": "512",
+            "containerDefinitions": [{"name": "app", "image": "web:1"}],
+        });
+        let mut service = json!({
+            "cluster": "c", "serviceName": "web", "taskDefinition": "web", "desiredCount": 1,
+            "deploymentConfiguration": {"deploymentCircuitBreaker": {"enable": true, "rollback": true}},
+        });
+        let fields = service.as_object_mut().unwrap();
+        fields.extend(members.as_object().unwrap().clone());
+        fields.retain(|_, value| !value.is_null());
+        for (operation, input) in [
+            ("CreateCluster", json!({"clusterName": "c"})),
+            ("RegisterTaskDefinition", definition.clone()),
+            ("RegisterTaskDefinition", definition),
+            ("CreateService", service),
+        ] {
+            ecs.call(operation, &input, &cx()).unwrap();
+        }
+        ecs.finish(&"c/web".to_owned(), cx().now);
+        ecs
+    }
+
+    fn update(ecs: &mut Ecs, mut input: Value) -> Result<Value, TwinError> {
+        input["cluster"] = json!("c");
+        if input.get("service").is_none() {
+            input["service"] = json!("web");
+        }
+        let answer = ecs.call("UpdateService", &input, &cx())?;
+        Ok(answer["service"].clone())
+    }
+
+    fn refusal(ecs: &mut Ecs, input: Value) -> String {
+        update(ecs, input).unwrap_err().code
+    }
+
+    #[test]
+    fn counts_and_configuration_begin_no_deployment() {
+        let mut ecs = with(json!({}));
+        let sent = json!({"desiredCount": 3, "deploymentConfiguration": {"maximumPercent": 150}});
+        let service = update(&mut ecs, sent).unwrap();
+        assert_eq!(service["desiredCount"], 3);
+        assert_eq!(service["deployments"].as_array().unwrap().len(), 1);
+        let configuration = &service["deploymentConfiguration"];
+        assert_eq!(configuration["maximumPercent"], 150);
+        assert_eq!(configuration["minimumHealthyPercent"], 100);
+        assert_eq!(configuration["deploymentCircuitBreaker"]["enable"], true);
+    }
+
+    #[test]
+    fn another_revision_or_force_begins_one_and_the_same_revision_does_not() {
+        let mut ecs = with(json!({}));
+        let deployments = |service: Value| service["deployments"].as_array().unwrap().len();
+        let same = update(&mut ecs, json!({"taskDefinition": "web:2"})).unwrap();
+        assert_eq!(deployments(same), 1);
+        let other = update(&mut ecs, json!({"taskDefinition": "web:1"})).unwrap();
+        assert_eq!(other["deployments"][0]["rolloutState"], "IN_PROGRESS");
+        assert_eq!(other["deployments"][1]["status"], "ACTIVE");
+        assert_eq!(deployments(other), 2);
+        let forced = update(&mut ecs, json!({"forceNewDeployment": true})).unwrap();
+        assert_eq!(deployments(forced), 3);
+    }
+
+    #[test]
+    fn what_is_not_there_or_not_usable_has_its_own_error() {
+        let mut ecs = with(json!({}));
+        let code = refusal(&mut ecs, json!({"service": "gone"}));
+        assert_eq!(code, "ServiceNotFoundException");
+        let code = refusal(&mut ecs, json!({"taskDefinition": "web:9"}));
+        assert_eq!(code, "ClientException");
+        let gone = json!({"taskDefinition": "web:1"});
+        ecs.call("DeregisterTaskDefinition", &gone, &cx()).unwrap();
+        assert_eq!(refusal(&mut ecs, gone), "ClientException");
+        let grace = json!({"healthCheckGracePeriodSeconds": 60});
+        assert_eq!(refusal(&mut ecs, grace), "InvalidParameterException");
+        ecs.set_service_member("c", "web", "status", json!("DRAINING"));
+        let code = refusal(&mut ecs, json!({"desiredCount": 2}));
+        assert_eq!(code, "ServiceNotActiveException");
+    }
+
+    #[test]
+    fn other_controllers_and_daemons_refuse_what_is_not_theirs() {
+        let mut ecs = with(json!({"deploymentController": {"type": "CODE_DEPLOY"}}));
+        let code = refusal(&mut ecs, json!({"taskDefinition": "web:1"}));
+        assert_eq!(code, "InvalidParameterException");
+        assert!(update(&mut ecs, json!({"desiredCount": 2})).is_ok());
+        let mut ecs = with(json!({"schedulingStrategy": "DAEMON", "desiredCount": null}));
+        let code = refusal(&mut ecs, json!({"desiredCount": 2}));
+        assert_eq!(code, "InvalidParameterException");
+    }
+}
