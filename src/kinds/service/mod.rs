@@ -1,0 +1,147 @@
+//! Services: an ECS service's size, count, deployment rules, tags and auto scaling.
+
+mod aws;
+mod bounds;
+mod cron;
+mod decide;
+mod facts;
+mod look;
+mod look_scaling;
+mod past;
+mod revision;
+mod rules;
+mod scaling;
+mod schedule;
+mod size;
+mod sizing;
+mod spec;
+mod view;
+
+use std::sync::Arc;
+
+use jiff::Timestamp;
+
+use super::{Compare, Decision, Driver, ExtraIam, FieldRule, Kind, Question};
+use crate::aws::cell::Cell;
+use crate::model::document::{DesiredSet, Document};
+use crate::model::finding::Finding;
+use crate::model::snapshot::Live;
+use crate::model::tree::Tree;
+
+/// The kind `Service`.
+#[derive(Clone, Copy, Debug)]
+pub struct Service;
+
+impl Kind for Service {
+    fn name(&self) -> &'static str {
+        "Service"
+    }
+
+    fn about(&self) -> &'static str {
+        "An ECS service that exists: the size and number of its tasks, how deployments replace \
+         them, its tags, and its auto scaling."
+    }
+
+    fn schema(&self) -> schemars::Schema {
+        schemars::schema_for!(spec::ServiceSpec)
+    }
+
+    fn example(&self) -> &'static str {
+        include_str!("example.yaml")
+    }
+
+    fn rules(&self) -> &'static [FieldRule] {
+        &[
+            FieldRule {
+                path: "scaling.count",
+                compare: Compare::Band,
+            },
+            FieldRule {
+                path: "scaling.targetTracking.*.targetValue",
+                compare: Compare::Number,
+            },
+        ]
+    }
+
+    fn check(&self, document: &Document, _set: &DesiredSet) -> Vec<Finding> {
+        rules::check(document)
+    }
+
+    fn claims(&self, document: &Document, _set: &DesiredSet) -> Vec<String> {
+        vec![format!(
+            "ecs:service/{}",
+            decide::object(&rules::desired(document))
+        )]
+    }
+
+    fn desired(&self, document: &Document, _set: &DesiredSet) -> Tree {
+        rules::desired(document)
+    }
+
+    fn expected(&self, desired: &Tree, live: &Live, now: Timestamp) -> Tree {
+        match facts::Facts::of(live) {
+            Some(facts) => bounds::expected(desired, &facts, now),
+            None => desired.clone(),
+        }
+    }
+
+    fn identity(&self) -> &'static [&'static str] {
+        &["cluster", "serviceName"]
+    }
+
+    fn decide(&self, question: &Question<'_>) -> Decision {
+        decide::decide(question)
+    }
+
+    fn driver(&self, cell: &Arc<Cell>) -> Box<dyn Driver> {
+        Box::new(aws::ServiceDriver::new(Arc::clone(cell)))
+    }
+
+    fn reads(&self) -> &'static [&'static str] {
+        &[
+            "application-autoscaling.DescribeScalableTargets",
+            "application-autoscaling.DescribeScalingPolicies",
+            "application-autoscaling.DescribeScheduledActions",
+            "ecs.DescribeServices",
+            "ecs.DescribeTaskDefinition",
+            "ecs.ListServiceDeployments",
+            "ecs.ListTaskDefinitions",
+        ]
+    }
+
+    fn writes(&self) -> &'static [&'static str] {
+        &[
+            "application-autoscaling.PutScalingPolicy",
+            "application-autoscaling.PutScheduledAction",
+            "application-autoscaling.RegisterScalableTarget",
+            "ecs.RegisterTaskDefinition",
+            "ecs.TagResource",
+            "ecs.UpdateService",
+        ]
+    }
+
+    fn extra_iam(&self) -> &'static [ExtraIam] {
+        &[
+            ExtraIam {
+                action: "iam:PassRole",
+                resources: &["arn:aws:iam::*:role/*"],
+                condition: Some(
+                    r#"{"StringEquals":{"iam:PassedToService":"ecs-tasks.amazonaws.com"}}"#,
+                ),
+                why: "a registered revision carries the task and execution roles of the live \
+                      one; narrow the resource to those roles",
+            },
+            ExtraIam {
+                action: "iam:CreateServiceLinkedRole",
+                resources: &[
+                    "arn:aws:iam::*:role/aws-service-role/ecs.application-autoscaling.amazonaws.com/*",
+                ],
+                condition: Some(
+                    r#"{"StringEquals":{"iam:AWSServiceName":"ecs.application-autoscaling.amazonaws.com"}}"#,
+                ),
+                why: "the first scalable target of an account makes Application Auto Scaling's \
+                      own role",
+            },
+        ]
+    }
+}

@@ -1,0 +1,176 @@
+//! The past: what our own earlier writes to a service were, and what became of them.
+//!
+//! Pure: reads the facts that the engine keeps of applied steps, `applied:<operation>`, each
+//! `{step, result}`.
+
+use jiff::{SignedDuration, Timestamp};
+use serde_json::json;
+
+use super::facts::{Deployment, Facts, History, Revision, family_revision, parts};
+use super::size::Size;
+use crate::model::memory::ObjectMemory;
+use crate::model::tree::{Tree, to_tree};
+
+/// How long a revision that we registered is taken for the same base and size again, instead of
+/// registering another: long enough for a crash between the two writes, short enough that nobody
+/// has cleaned it away.
+const REVISION_KEPT: SignedDuration = SignedDuration::from_hours(1);
+
+/// How far AWS's time of a deployment may be from our time of the write that made it.
+const SAME_MOMENT: SignedDuration = SignedDuration::from_secs(60);
+
+/// The newest revision that we pointed the service at.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Written {
+    /// Its ARN.
+    pub revision: String,
+    /// The revision that it was patched from: an ARN.
+    pub base: String,
+    /// The size, as in [`size_tree`].
+    pub size: Tree,
+    /// The deployment that it made, where the answer said so.
+    deployment: Option<String>,
+    /// When.
+    at: Option<Timestamp>,
+}
+
+/// A size as steps and memory hold it.
+pub fn size_tree(size: &Size) -> Tree {
+    json!({"cpu": size.cpu, "memory": size.memory, "containers": to_tree(&size.containers)})
+}
+
+fn applied<'m>(memory: &'m ObjectMemory, operation: &str, half: &str) -> Option<&'m Tree> {
+    memory.facts.get(&format!("applied:{operation}"))?.get(half)
+}
+
+fn text(tree: Option<&Tree>, member: &str) -> Option<String> {
+    tree?.get(member)?.as_str().map(str::to_owned)
+}
+
+fn instant(tree: Option<&Tree>) -> Option<Timestamp> {
+    text(tree, "at")?.parse().ok()
+}
+
+/// Our newest UpdateService that changed the revision.
+pub fn written(memory: &ObjectMemory) -> Option<Written> {
+    let step = applied(memory, "ecs.UpdateService", "step");
+    let result = applied(memory, "ecs.UpdateService", "result");
+    let registered = applied(memory, "ecs.RegisterTaskDefinition", "result");
+    Some(Written {
+        base: text(step, "base")?,
+        size: step?.get("size")?.clone(),
+        revision: text(result, "taskDefinition")
+            .or_else(|| text(step, "taskDefinition"))
+            .or_else(|| text(registered, "taskDefinitionArn"))?,
+        deployment: text(result, "deployment"),
+        at: instant(result).or(memory.last_write.as_ref().map(|w| w.at)),
+    })
+}
+
+/// A revision that we registered a moment ago for exactly this base and size.
+pub fn prepared(memory: &ObjectMemory, base: &str, size: &Size, now: Timestamp) -> Option<String> {
+    let step = applied(memory, "ecs.RegisterTaskDefinition", "step")?;
+    let result = applied(memory, "ecs.RegisterTaskDefinition", "result");
+    let fresh = instant(result).is_some_and(|at| now < at + REVISION_KEPT);
+    let same = text(Some(step), "base").as_deref() == Some(base)
+        && step.get("size") == Some(&size_tree(size));
+    (fresh && same)
+        .then(|| text(result, "taskDefinitionArn"))
+        .flatten()
+}
+
+/// What became of the size `size` that we wrote, when the service does not run it.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Fate {
+    /// Nothing tells that it was rolled back.
+    Open,
+    /// ECS gave it up: why.
+    RolledBack(String),
+    /// It cannot be told: why.
+    Unreadable(String),
+}
+
+/// Whether the size that is wanted again was rolled back when we wrote it.
+pub fn fate(facts: &Facts, memory: &ObjectMemory, size: &Size) -> Fate {
+    let Some(written) = written(memory) else {
+        return Fate::Open;
+    };
+    if written.size != size_tree(size) || written.revision == facts.task_definition {
+        return Fate::Open;
+    }
+    let failed = facts
+        .deployments
+        .iter()
+        .find(|d| d.task_definition == written.revision && d.rollout_state == "FAILED");
+    if let Some(deployment) = failed {
+        return Fate::RolledBack(deployment.reason.clone());
+    }
+    match &facts.history {
+        History::NotRead => Fate::Open,
+        History::Unreadable(cause) => Fate::Unreadable(cause.clone()),
+        History::Read(past) => past
+            .iter()
+            .filter(|d| d.status.starts_with("ROLLBACK") || d.status == "STOPPED")
+            .find(|d| {
+                d.created_at
+                    .zip(written.at)
+                    .is_some_and(|(a, b)| a.duration_since(b).abs() <= SAME_MOMENT)
+            })
+            .map_or(Fate::Open, |d| Fate::RolledBack(d.reason.clone())),
+    }
+}
+
+/// The fact that `size` on the live revision was rolled back.
+pub fn rolled_back(facts: &Facts, size: &Size) -> Tree {
+    json!({"base": family_revision(&facts.task_definition), "size": size_tree(size)})
+}
+
+/// Whether the PRIMARY deployment is the one that our newest write made.
+pub fn is_ours(written: &Written, primary: &Deployment) -> bool {
+    primary.task_definition == written.revision
+        && written
+            .deployment
+            .as_ref()
+            .is_none_or(|id| *id == primary.id)
+}
+
+/// The ARN of a revision of somebody else's that our newest write replaced without knowing it:
+/// it was deployed between our last reading and our write.
+pub fn overtaken(facts: &Facts, memory: &ObjectMemory) -> Option<String> {
+    let written = written(memory)?;
+    let primary = facts.primary()?;
+    if !is_ours(&written, primary) {
+        return None;
+    }
+    // Remembered from a look at which its deployment still showed.
+    if let Some(known) = memory.facts.get("overtaken")
+        && text(Some(known), "by").as_deref() == Some(primary.task_definition.as_str())
+    {
+        return text(Some(known), "revision");
+    }
+    let base = facts
+        .deployments
+        .iter()
+        .find(|d| d.task_definition == written.base);
+    facts
+        .deployments
+        .iter()
+        .filter(|d| d.status != "PRIMARY" && d.task_definition != written.base)
+        .filter(|d| d.task_definition != written.revision)
+        .filter(|d| {
+            let foreign = facts.others.get(&d.task_definition);
+            foreign.is_some_and(|r: &Revision| r.intent.is_none())
+        })
+        // Older than ours, newer than what ours was made from.
+        .filter(|d| d.created_at <= primary.created_at)
+        .filter(|d| match base {
+            Some(base) => d.created_at > base.created_at,
+            None => parts(&d.task_definition)
+                .zip(parts(&written.base))
+                .is_some_and(|((family, revision), (base_family, base))| {
+                    family == base_family && revision > base
+                }),
+        })
+        .max_by_key(|d| d.created_at)
+        .map(|d| d.task_definition.clone())
+}

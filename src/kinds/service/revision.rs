@@ -1,0 +1,185 @@
+//! Revisions: task definitions as read, kept because they never change.
+//!
+//! What is kept is their size. A whole task definition holds the environment of its containers:
+//! it is held, as raw bytes, only between the last reading before a registration and the
+//! registration itself, and nothing here can print it.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use aws_sdk_ecs::types::{SortOrder, TaskDefinitionField, TaskDefinitionStatus};
+use futures_util::stream::{self, StreamExt as _};
+
+use super::facts::{Revision, parts};
+use super::view;
+use crate::aws::call::{AwsError, RawAnswer, read};
+use crate::aws::cell::Cell;
+use crate::aws::fault::Fault;
+use crate::model::tree::Tree;
+
+/// Reads at once; the budget paces them.
+const AT_ONCE: usize = 8;
+
+/// Newest revisions of a family that are searched for one of ours.
+const SEARCHED: usize = 20;
+
+/// An answer of DescribeTaskDefinition with the environment of its containers in it.
+pub struct Secret(Vec<u8>);
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Secret")
+    }
+}
+
+impl Secret {
+    /// The answer, parsed; to be used up in the making of one request.
+    pub fn open(&self) -> Option<Tree> {
+        serde_json::from_slice(&self.0).ok()
+    }
+}
+
+/// Sizes of revisions by ARN, and which service needs which of them.
+#[derive(Debug, Default)]
+pub struct Revisions(Mutex<Kept>);
+
+#[derive(Debug, Default)]
+struct Kept {
+    known: BTreeMap<String, Revision>,
+    /// ARNs in use, by `cluster/service`.
+    uses: BTreeMap<String, BTreeSet<String>>,
+}
+
+impl Revisions {
+    fn kept(&self) -> MutexGuard<'_, Kept> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The revision, if it is kept.
+    pub fn get(&self, arn: &str) -> Option<Revision> {
+        self.kept().known.get(arn).cloned()
+    }
+
+    /// Keeps one that `object` uses.
+    pub fn keep(&self, object: &str, revision: Revision) {
+        let mut kept = self.kept();
+        kept.uses
+            .entry(object.to_owned())
+            .or_default()
+            .insert(revision.arn.clone());
+        kept.known.insert(revision.arn.clone(), revision);
+    }
+
+    /// Says that `object` uses exactly `arns` from now on, and forgets what nobody uses.
+    pub fn used(&self, object: &str, arns: BTreeSet<String>) {
+        let mut kept = self.kept();
+        kept.uses.insert(object.to_owned(), arns);
+        let Kept { known, uses } = &mut *kept;
+        known.retain(|arn, _| uses.values().any(|arns| arns.contains(arn)));
+    }
+
+    /// Reads those of `arns` that are not kept, each once; the result has an entry for each.
+    pub async fn fetch(
+        &self,
+        cell: &Cell,
+        arns: BTreeSet<String>,
+    ) -> BTreeMap<String, Result<Revision, String>> {
+        let reads = arns.into_iter().map(|arn| async move {
+            if let Some(revision) = self.get(&arn) {
+                return (arn, Ok(revision));
+            }
+            let found = match describe(cell, &arn).await {
+                Ok((_, revision)) => Ok(revision),
+                Err(error) => Err(error.to_string()),
+            };
+            (arn, found)
+        });
+        at_once(reads.collect()).await.into_iter().collect()
+    }
+}
+
+/// Waits for all of `reads`, a few at a time.
+pub async fn at_once<F: Future>(reads: Vec<F>) -> Vec<F::Output> {
+    stream::iter(reads)
+        .buffer_unordered(AT_ONCE)
+        .collect()
+        .await
+}
+
+/// Reads one revision, whole, with its tags.
+///
+/// # Errors
+/// AWS's, or an answer without a task definition in it.
+pub async fn describe(cell: &Cell, arn: &str) -> Result<(Secret, Revision), AwsError> {
+    let operation = "ecs.DescribeTaskDefinition";
+    let raw = read(cell, operation, arn, || {
+        let raw = RawAnswer::default();
+        let call = cell
+            .ecs
+            .describe_task_definition()
+            .task_definition(arn)
+            .include(TaskDefinitionField::Tags)
+            .customize()
+            .interceptor(raw.clone());
+        async move { call.send().await.map(|_| raw) }
+    })
+    .await?;
+    let secret = Secret(raw.bytes());
+    match secret.open().as_ref().and_then(view::revision) {
+        Some(revision) => Ok((secret, revision)),
+        None => Err(unusable(operation, arn)),
+    }
+}
+
+/// An answer that came, and lacks what it must have.
+pub fn unusable(operation: &str, object: &str) -> AwsError {
+    AwsError {
+        operation: operation.to_owned(),
+        object: object.to_owned(),
+        fault: Fault::Transient,
+        code: String::new(),
+        message: "the answer lacks what it must hold; is the endpoint an AWS API?".to_owned(),
+    }
+}
+
+/// The revision that the registration of `intent`, patched from `base`, made; `None` when it is
+/// not among the newest of its family.
+///
+/// # Errors
+/// AWS's.
+pub async fn registered_by(
+    cell: &Cell,
+    intent: &str,
+    base: &str,
+) -> Result<Option<Revision>, AwsError> {
+    let Some((family, newest_before)) = parts(base) else {
+        return Ok(None);
+    };
+    let answer = read(cell, "ecs.ListTaskDefinitions", family, || {
+        cell.ecs
+            .list_task_definitions()
+            .family_prefix(family)
+            .status(TaskDefinitionStatus::Active)
+            .sort(SortOrder::Desc)
+            .max_results(100)
+            .send()
+    })
+    .await?;
+    let newer = answer
+        .task_definition_arns
+        .unwrap_or_default()
+        .into_iter()
+        .filter(|arn| {
+            // The prefix may be that of another family, too.
+            parts(arn).is_some_and(|(f, revision)| f == family && revision > newest_before)
+        })
+        .take(SEARCHED);
+    for arn in newer {
+        let (_, revision) = describe(cell, &arn).await?;
+        if revision.intent.as_deref() == Some(intent) {
+            return Ok(Some(revision));
+        }
+    }
+    Ok(None)
+}
