@@ -83,6 +83,14 @@ pub fn expected(desired: &Tree, facts: &Facts, now: Timestamp) -> Tree {
     tree
 }
 
+/// When a scheduled action changes the bounds next, as far as one is known to.
+pub fn until(desired: &Tree, live: &Scaling, now: Timestamp) -> Option<Timestamp> {
+    actions(desired, live)
+        .iter()
+        .filter_map(|action| action.schedule.next(now, action.anchor))
+        .min()
+}
+
 /// The bounds that a desired tree names.
 pub fn declared(desired: &Tree) -> Option<Bounds> {
     let scaling = desired.get("scaling")?;

@@ -15,6 +15,8 @@ mod schedule;
 mod size;
 mod sizing;
 mod spec;
+#[cfg(test)]
+mod tests;
 mod view;
 
 use std::sync::Arc;

@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 
 use serde_json::{Map, json};
 
-use super::bounds::{Bounds, declared};
+use super::bounds::{Bounds, declared, until};
 use super::decide::Draft;
 use super::facts::{Action, Policy, Scaling};
 use super::view::POLICY_FIELDS;
@@ -103,6 +103,10 @@ fn target(draft: &mut Draft<'_>, bounds: Bounds, live: &Scaling) {
             Risk::Routine,
             "auto scaling gets its bounds; no task changes now".to_owned(),
         )
+    };
+    let why = match until(draft.question.desired, live, draft.question.now) {
+        Some(at) => format!("{why}; the schedule sets other bounds at {at}"),
+        None => why,
     };
     draft.risks.push((risk, why));
     let object = resource_id(draft.question.desired);
