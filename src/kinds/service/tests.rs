@@ -133,9 +133,12 @@ impl World {
 
     /// With auto scaling read.
     fn scaled(mut self, target: Option<(u32, u32)>, policies: Value, actions: Value) -> Self {
-        let mut scaling = super::facts::Scaling::default();
-        scaling.target = target
+        let target = target
             .and_then(|(min, max)| view::target(&json!({"MinCapacity": min, "MaxCapacity": max})));
+        let mut scaling = super::facts::Scaling {
+            target,
+            ..Default::default()
+        };
         for policy in policies.as_array().unwrap() {
             scaling.policies.extend(view::policy(policy));
         }
