@@ -4,6 +4,7 @@ mod aws;
 mod bounds;
 mod cron;
 mod decide;
+mod desired;
 mod facts;
 mod look;
 mod look_scaling;
@@ -72,12 +73,12 @@ impl Kind for Service {
     fn claims(&self, document: &Document, _set: &DesiredSet) -> Vec<String> {
         vec![format!(
             "ecs:service/{}",
-            decide::object(&rules::desired(document))
+            decide::object(&desired::desired(document))
         )]
     }
 
     fn desired(&self, document: &Document, _set: &DesiredSet) -> Tree {
-        rules::desired(document)
+        desired::desired(document)
     }
 
     fn expected(&self, desired: &Tree, live: &Live, now: Timestamp) -> Tree {

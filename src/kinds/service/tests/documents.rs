@@ -1,0 +1,75 @@
+//! What is wrong with documents.
+
+use super::*;
+
+#[test]
+fn each_fault_in_a_document_is_one_error() {
+    let with = |more: Value| {
+        let mut spec = json!({"cluster": "main"});
+        for (key, value) in more.as_object().unwrap() {
+            spec[key] = value.clone();
+        }
+        rules_found(&Service, spec)
+    };
+    assert_eq!(with(json!({"cpu": 512, "memory": 512})), ["fargate-size"]);
+    assert_eq!(
+        with(json!({"cpu": 300, "memory": 500, "launchType": "EC2"})),
+        Vec::<String>::new()
+    );
+    assert_eq!(with(scaling(3, 2)), ["min-above-max"]);
+    let mut both = scaling(1, 2);
+    both["desiredCount"] = json!(1);
+    assert_eq!(with(both), ["count-owned-twice"]);
+    assert_eq!(with(json!({"tags": {"aws:x": "y"}})), ["bad-tag"]);
+    let policies = |list: Value| {
+        let mut spec = scaling(1, 2);
+        spec["scaling"]["targetTracking"] = list;
+        with(spec)
+    };
+    let memory = "ECSServiceAverageMemoryUtilization";
+    assert_eq!(
+        policies(json!([
+            {"name": "a", "metric": CPU, "targetValue": 70},
+            {"name": "a", "metric": memory, "targetValue": 70},
+        ])),
+        ["named-twice"]
+    );
+    assert_eq!(
+        policies(json!([{"name": "a", "metric": "ALBRequestCountPerTarget", "targetValue": 9}])),
+        ["resource-label"]
+    );
+    let actions = |action: Value| {
+        let mut spec = scaling(1, 2);
+        spec["scaling"]["scheduled"] = json!([action]);
+        with(spec)
+    };
+    let cron = "cron(0 20 * * ? *)";
+    assert_eq!(
+        actions(json!({"name": "n", "schedule": "cron(0 20 * * * *)", "minCapacity": 5})),
+        ["min-above-max"]
+    );
+    assert_eq!(
+        actions(json!({"name": "n", "schedule": "cron(0 20 1 * 2 *)", "minCapacity": 1})),
+        ["bad-schedule"]
+    );
+    assert_eq!(
+        actions(json!({"name": "n", "schedule": cron, "timezone": "Mars", "minCapacity": 1})),
+        ["bad-timezone"]
+    );
+    assert_eq!(
+        actions(json!({"name": "n", "schedule": cron})),
+        ["empty-action"]
+    );
+}
+
+#[test]
+fn nights_without_days_is_a_warning() {
+    let mut spec = scaling(2, 10);
+    spec["cluster"] = json!("main");
+    spec["scaling"]["scheduled"] =
+        json!([{"name": "nights", "schedule": "cron(0 20 * * ? *)", "minCapacity": 1}]);
+    let document = document("Service", spec);
+    let found = Service.check(&document, &set([document.clone()]));
+    assert_eq!(found.len(), 1);
+    assert_eq!(found[0].rule, "lone-schedule");
+}
