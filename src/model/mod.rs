@@ -13,4 +13,5 @@ pub mod pass;
 pub mod plan;
 pub mod scope;
 pub mod snapshot;
+pub mod status;
 pub mod tree;
