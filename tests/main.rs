@@ -9,3 +9,4 @@
 mod architecture;
 mod bad_inputs;
 mod docs;
+mod store;

@@ -293,6 +293,9 @@ mod tests {
         });
         let status = ObjectStatus::from_plan(&object, None, "g", at(1));
         let ready = status.condition(ConditionKind::Ready).unwrap();
-        assert_eq!((ready.status, ready.reason.as_str()), (Truth::False, "RolloutInProgress"));
+        assert_eq!(
+            (ready.status, ready.reason.as_str()),
+            (Truth::False, "RolloutInProgress")
+        );
     }
 }

@@ -71,7 +71,9 @@ pub enum StoreError {
         attempts: u32,
     },
     /// The app has no lease that could be released.
-    #[error("store table {table}: app {app} has never been leased; `evenkeel lock list` shows which apps have")]
+    #[error(
+        "store table {table}: app {app} has never been leased; `evenkeel lock list` shows which apps have"
+    )]
     NoLease {
         /// The table.
         table: String,
@@ -100,7 +102,9 @@ fn advice(fault: &Fault) -> &'static str {
         }
         Fault::Conflict | Fault::Transient => "try again",
         Fault::NotSent => "check the endpoint and the network",
-        Fault::Unknown => "check the endpoint and the network; the next run finds out what was written",
+        Fault::Unknown => {
+            "check the endpoint and the network; the next run finds out what was written"
+        }
         Fault::NotFound | Fault::Terminal => "check that --store names evenkeel's own table",
     }
 }

@@ -11,11 +11,11 @@ use aws_sdk_dynamodb::types::{
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use super::Store;
 use super::call::{Before, Transacted, Written};
 use super::error::StoreError;
 use super::rows::{self, Item};
 use super::watch::{self, LeaseRow, LeaseState, Patience, Verdict};
-use super::Store;
 
 /// The right to write one app, as long as it lasts. Clones share it.
 #[derive(Clone, Debug)]
@@ -179,7 +179,10 @@ impl Store {
                 return Err(self.table.corrupt(&self.pk(app), rows::LEASE, why).into());
             }
             let now = self.table.clock.boot();
-            let origin = match (watch::judge(row.as_ref(), &mut sighting, now, patience), &row) {
+            let origin = match (
+                watch::judge(row.as_ref(), &mut sighting, now, patience),
+                &row,
+            ) {
                 (Verdict::Held, Some(row)) => return Err(AcquireError::Held(row.clone())),
                 (Verdict::Watch(wait), _) => {
                     self.table.clock.sleep(wait).await;
@@ -511,7 +514,8 @@ impl Store {
         items
             .iter()
             .map(|item| {
-                rows::json_of(item, rows::BODY).map_err(|why| self.table.corrupt(&pk, rows::FENCE, why))
+                rows::json_of(item, rows::BODY)
+                    .map_err(|why| self.table.corrupt(&pk, rows::FENCE, why))
             })
             .collect()
     }
@@ -558,7 +562,10 @@ impl Store {
         ]);
         if write == Write::Renewal {
             values.insert(":one".to_owned(), rows::number(1));
-            values.insert(":now".to_owned(), rows::text(self.table.clock.now().to_string()));
+            values.insert(
+                ":now".to_owned(),
+                rows::text(self.table.clock.now().to_string()),
+            );
         }
         values
     }

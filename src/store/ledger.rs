@@ -71,7 +71,9 @@ pub enum IntendError {
 #[derive(Clone, Debug, thiserror::Error)]
 pub enum SettleError {
     /// Another had resolved the intent before; this outcome is kept as late testimony.
-    #[error("another process had resolved this write before; what we know is kept as late testimony")]
+    #[error(
+        "another process had resolved this write before; what we know is kept as late testimony"
+    )]
     Late,
     /// The store did not do it; the intent stays open and is resolved by reading.
     #[error(transparent)]
@@ -145,7 +147,10 @@ impl Store {
                     [
                         ("intent", rows::text(&intent.id)),
                         ("seq", rows::number(entry.seq)),
-                        (rows::BODY, rows::text(self.table.json(&pk, &open_sk, &open)?)),
+                        (
+                            rows::BODY,
+                            rows::text(self.table.json(&pk, &open_sk, &open)?),
+                        ),
                     ],
                 )))
                 .condition_expression("attribute_not_exists(#pk)")
@@ -162,16 +167,28 @@ impl Store {
                 let Step {
                     operation, object, ..
                 } = &intent.step;
-                Permit::issue(&intent.id, operation, object, super::watch::deadline(sent), token)
+                Permit::issue(
+                    &intent.id,
+                    operation,
+                    object,
+                    super::watch::deadline(sent),
+                    token,
+                )
             };
             let row = format!("{pk} / {open_sk}");
-            match self.table.transact(&row, &request_token(&intent.id, attempt), &items).await? {
+            match self
+                .table
+                .transact(&row, &request_token(&intent.id, attempt), &items)
+                .await?
+            {
                 Transacted::Done(sent) => return Ok(permit(sent)),
                 Transacted::Cancelled(at, _) if at.contains(&0) => {
                     lease.lose();
                     return Err(IntendError::LeaseLost);
                 }
-                Transacted::Cancelled(_, Before::LostAnswer(sent)) if self.stands(&entry).await? => {
+                Transacted::Cancelled(_, Before::LostAnswer(sent))
+                    if self.stands(&entry).await? =>
+                {
                     return Ok(permit(sent));
                 }
                 Transacted::Cancelled(at, _) if at.contains(&3) => {
@@ -215,7 +232,11 @@ impl Store {
                 items.push(self.memory_row(&outcome.key, memory)?);
             }
             let row = format!("{pk} / {open_sk}");
-            match self.table.transact(&row, &request_token(&id, attempt), &items).await? {
+            match self
+                .table
+                .transact(&row, &request_token(&id, attempt), &items)
+                .await?
+            {
                 Transacted::Done(_) => return Ok(()),
                 Transacted::Cancelled(_, Before::LostAnswer(_)) if self.stands(&entry).await? => {
                     return Ok(());
@@ -267,7 +288,8 @@ impl Store {
         items
             .iter()
             .map(|item| {
-                rows::json_of(item, rows::BODY).map_err(|why| self.table.corrupt(&pk, rows::LATE, why))
+                rows::json_of(item, rows::BODY)
+                    .map_err(|why| self.table.corrupt(&pk, rows::LATE, why))
             })
             .collect()
     }

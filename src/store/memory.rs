@@ -59,7 +59,11 @@ impl Store {
         if lease.is_gone() {
             return Err(lost());
         }
-        let row = format!("{} / {}", self.pk(lease.app()), rows::object(rows::MEMORY, key));
+        let row = format!(
+            "{} / {}",
+            self.pk(lease.app()),
+            rows::object(rows::MEMORY, key)
+        );
         let items = [self.ownership(lease)?, self.memory_row(key, memory)?];
         let token = self.table.entropy.id();
         match self.table.transact(&row, &token, &items).await? {

@@ -150,7 +150,9 @@ impl Store {
     ) -> Result<TransactWriteItem, StoreError> {
         match built {
             Ok(part) => Ok(add(TransactWriteItem::builder(), part).build()),
-            Err(error) => Err(self.table.corrupt("a transaction", "a part", error.to_string())),
+            Err(error) => Err(self
+                .table
+                .corrupt("a transaction", "a part", error.to_string())),
         }
     }
 }

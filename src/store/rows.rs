@@ -114,9 +114,7 @@ mod tests {
 
     #[test]
     fn open_and_memory_rows_are_neighbours_so_that_one_query_reads_both() {
-        let mut prefixes = [
-            APP, ENTRY, FENCE, HEAD, LATE, LEASE, MEMORY, OPEN, STATUS,
-        ];
+        let mut prefixes = [APP, ENTRY, FENCE, HEAD, LATE, LEASE, MEMORY, OPEN, STATUS];
         prefixes.sort_unstable();
         let at = |p: &str| prefixes.iter().position(|q| *q == p);
         assert_eq!(at(MEMORY).map(|i| i + 1), at(OPEN));

@@ -167,7 +167,9 @@ impl Store {
                 })
                 .await;
             let description = match answer {
-                Ok(answer) => answer.table.unwrap_or_else(|| TableDescription::builder().build()),
+                Ok(answer) => answer
+                    .table
+                    .unwrap_or_else(|| TableDescription::builder().build()),
                 Err(StoreError::Missing { .. }) => return Ok(None),
                 Err(error) => return Err(error),
             };
