@@ -160,7 +160,7 @@ impl Table {
         } else {
             StoreError::Call {
                 table: self.name.clone(),
-                error,
+                error: Box::new(error),
             }
         }
     }

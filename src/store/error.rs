@@ -30,7 +30,7 @@ pub enum StoreError {
         /// The table.
         table: String,
         /// Operation, row and cause.
-        error: AwsError,
+        error: Box<AwsError>,
     },
     /// A row that no build of ours wrote so.
     #[error(

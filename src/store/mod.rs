@@ -3,8 +3,11 @@
 pub mod embedded;
 
 mod call;
+mod chain;
 mod error;
+mod fence;
 mod lease;
+mod lease_row;
 mod ledger;
 mod memory;
 mod rows;
@@ -25,7 +28,8 @@ use crate::model::key::ResourceKey;
 
 pub use call::STORE_TIMEOUT;
 pub use error::StoreError;
-pub use lease::{AcquireError, Fence, Lease, LeaseError, Origin};
+pub use fence::Fence;
+pub use lease::{AcquireError, Lease, LeaseError, Origin};
 pub use ledger::{IntendError, Late, NewIntent, NewOutcome, SettleError};
 pub use rows::ROW_MAX;
 pub use table::{Protection, Ready};

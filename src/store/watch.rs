@@ -289,19 +289,20 @@ mod tests {
                     Event::Renew(a, delay) => {
                         let sent = actors[a].boot_at_zero + now;
                         now += Duration::from_secs(delay);
-                        if let (Some((token, _)), Some(row)) = (actors[a].held, stored.as_mut()) {
-                            if row.token == token && row.state == LeaseState::Held {
-                                row.version += 1;
-                                actors[a].held = Some((token, deadline(sent)));
-                            }
+                        if let (Some((token, _)), Some(row)) = (actors[a].held, stored.as_mut())
+                            && row.token == token
+                            && row.state == LeaseState::Held
+                        {
+                            row.version += 1;
+                            actors[a].held = Some((token, deadline(sent)));
                         }
                     }
                     Event::Release(a) => {
-                        if let (Some((token, _)), Some(row)) = (actors[a].held.take(), stored.as_mut()) {
-                            if row.token == token {
-                                row.state = LeaseState::Released;
-                                row.version += 1;
-                            }
+                        if let (Some((token, _)), Some(row)) = (actors[a].held.take(), stored.as_mut())
+                            && row.token == token
+                        {
+                            row.state = LeaseState::Released;
+                            row.version += 1;
                         }
                     }
                     Event::Force => {
