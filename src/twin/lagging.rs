@@ -53,6 +53,12 @@ impl<K: Ord + Clone, V: Clone> Lagging<K, V> {
         self.current.insert(key, value);
     }
 
+    /// Takes a row out at `now`.
+    pub fn remove(&mut self, now: Timestamp, key: &K) -> Option<V> {
+        self.remember(now, key);
+        self.current.remove(key)
+    }
+
     fn remember(&mut self, now: Timestamp, key: &K) {
         if self.lag.is_zero() {
             self.past.clear();

@@ -21,6 +21,7 @@ use serde_json::Value;
 
 pub use self::cluster::Cluster;
 pub use self::rollout::{CrashRule, RolloutRules};
+pub(super) use self::service::epoch;
 pub use self::service::{Deployment, DeploymentStatus, RolloutState, Service};
 pub use self::task_definitions::TaskDefinition;
 use super::ids::Ids;
