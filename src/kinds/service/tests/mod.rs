@@ -1,6 +1,7 @@
 //! A world with one service in it, to ask what is decided for it from what AWS answers.
 
 mod documents;
+mod driver;
 mod ownership;
 mod scaling;
 mod size;

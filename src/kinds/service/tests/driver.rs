@@ -1,0 +1,361 @@
+//! Whole changes of services over the twin: reading, deciding and writing with the real clients.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use super::NOW;
+use crate::aws::call::Permit;
+use crate::aws::cell::Cell;
+use crate::aws::door::Mode;
+use crate::clock::Clock;
+use crate::entropy::Entropy;
+use crate::kinds::service::Service;
+use crate::kinds::trial::{document, set};
+use crate::kinds::{Applied, Decision, Driver, Kind as _, Policy, Question, StepError, Wanted};
+use crate::model::change::{Drift, Hold, Step};
+use crate::model::memory::ObjectMemory;
+use crate::model::snapshot::Seen;
+use crate::model::tree::Tree;
+use crate::plan::diff::diff;
+use crate::twin::Twin;
+use crate::twin::ecs::CrashRule;
+use crate::twin::estate::FargateService;
+
+struct Bench {
+    twin: Twin,
+    cell: Arc<Cell>,
+    driver: Box<dyn Driver>,
+    memory: ObjectMemory,
+    earlier: BTreeMap<usize, Tree>,
+}
+
+async fn bench() -> Bench {
+    let clock = Clock::virtual_at(NOW.parse().unwrap());
+    let twin = Twin::new(clock.clone(), 1);
+    twin.world(|w| {
+        w.add_cluster("main").unwrap();
+        let web = FargateService::new("main", "web")
+            .desired(2)
+            .env("PASSWORD", "hunter2");
+        w.add_service(&web).unwrap();
+        // A container member that no SDK of today knows.
+        w.deploy_changed("main", "web", |definition| {
+            definition["containerDefinitions"][0]["somethingNew"] = json!({"a": [1, 2]});
+        })
+        .unwrap();
+    });
+    clock.sleep(Duration::from_secs(1800)).await;
+    let cell = Cell::connect(
+        &twin.sdk_config(),
+        twin.http_client(),
+        Mode::ReadWrite,
+        clock,
+        Entropy::seeded(7),
+    )
+    .await
+    .unwrap();
+    let cell = Arc::new(cell);
+    Bench {
+        driver: Service.driver(&cell),
+        twin,
+        cell,
+        memory: ObjectMemory::default(),
+        earlier: BTreeMap::new(),
+    }
+}
+
+impl Bench {
+    fn wanted(spec: &Value) -> Wanted {
+        let mut spec = spec.clone();
+        spec["cluster"] = json!("main");
+        if spec.get("serviceName").is_none() {
+            spec["serviceName"] = json!("web");
+        }
+        let document = document("Service", spec);
+        let desired = Service.desired(&document, &set([document.clone()]));
+        Wanted {
+            key: document.key,
+            desired,
+        }
+    }
+
+    async fn see(&self, spec: &Value) -> Seen {
+        let wanted = [Self::wanted(spec)];
+        let mut seen = self.driver.observe(&wanted).await;
+        seen.remove(&wanted[0].key).unwrap()
+    }
+
+    async fn plan(&self, spec: &Value) -> (Vec<Drift>, Decision) {
+        let wanted = Self::wanted(spec);
+        let Seen::Present(live) = self.see(spec).await else {
+            panic!("not there");
+        };
+        let now = self.cell.clock.now();
+        let desired = Service.expected(&wanted.desired, &live, now);
+        let drift = diff(&desired, &live.view, Service.rules(), Service.identity());
+        let decision = Service.decide(&Question {
+            key: &wanted.key,
+            desired: &desired,
+            live: Some(&live),
+            drift: &drift,
+            memory: &self.memory,
+            policy: &Policy::CONTROLLER,
+            now,
+        });
+        (drift, decision)
+    }
+
+    async fn prepare(&self, step: &Step) -> Result<(), StepError> {
+        self.driver.prepare(step, &self.earlier).await
+    }
+
+    async fn apply(&mut self, index: usize, step: &Step) -> Result<Applied, StepError> {
+        let token = self.cell.budget.take(step.operation().unwrap().name).await;
+        let deadline = self.cell.clock.boot() + Duration::from_secs(60);
+        let permit = Permit::issue(
+            &format!("intent-{index}"),
+            &step.operation,
+            &step.object,
+            deadline,
+            token,
+        );
+        let applied = self.driver.apply(step, &self.earlier, permit).await?;
+        self.earlier.insert(index, applied.detail.clone());
+        self.memory.facts.insert(
+            format!("applied:{}", step.operation),
+            json!({"step": step.detail, "result": applied.detail}),
+        );
+        Ok(applied)
+    }
+
+    async fn converge(&mut self, spec: &Value) {
+        let (_, decision) = self.plan(spec).await;
+        self.earlier.clear();
+        for (index, step) in decision.steps.iter().enumerate() {
+            self.prepare(step).await.unwrap();
+            self.apply(index, step).await.unwrap();
+        }
+    }
+
+    fn running(&self) -> (String, Tree) {
+        self.twin.world(|w| {
+            let td = w.task_definition_of("main", "web").unwrap();
+            (td.arn.clone(), Tree::Object(td.members.clone()))
+        })
+    }
+
+    fn calls(&self) -> BTreeMap<String, usize> {
+        self.twin.world(|w| {
+            let counts = w.calls.counts();
+            w.calls.clear();
+            counts
+        })
+    }
+}
+
+fn bigger() -> Value {
+    json!({"cpu": 512, "memory": 1024})
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_size_change_keeps_environment_and_members_that_this_build_does_not_know() {
+    let mut bench = bench().await;
+    let (before, members) = bench.running();
+    bench.converge(&bigger()).await;
+    let (after, now) = bench.running();
+    assert_ne!(before, after);
+    assert_eq!(
+        (&now["cpu"], &now["memory"]),
+        (&json!("512"), &json!("1024"))
+    );
+    assert_eq!(now["containerDefinitions"], members["containerDefinitions"]);
+    let text = now["containerDefinitions"].to_string();
+    assert!(text.contains("hunter2") && text.contains("somethingNew"));
+    let tags = bench
+        .twin
+        .world(|w| w.task_definition_of("main", "web").unwrap().tags.clone());
+    assert_eq!(tags["evenkeel:intent"], "intent-0");
+    // In order at once, with a rollout to wait for, and later without.
+    let (drift, decision) = bench.plan(&bigger()).await;
+    assert!(
+        drift.is_empty() && decision.steps.is_empty(),
+        "{decision:?}"
+    );
+    assert!(decision.rollout.is_some());
+    bench.cell.clock.sleep(Duration::from_secs(1800)).await;
+    let (drift, decision) = bench.plan(&bigger()).await;
+    assert!(drift.is_empty());
+    assert_eq!(decision, Decision::default());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_deployment_between_registration_and_update_supersedes_the_step() {
+    let mut bench = bench().await;
+    let (_, decision) = bench.plan(&bigger()).await;
+    bench.prepare(&decision.steps[0]).await.unwrap();
+    bench.apply(0, &decision.steps[0]).await.unwrap();
+    bench.twin.world(|w| {
+        w.deploy_image("main", "web", "registry.example/web:2")
+            .unwrap()
+    });
+    let refused = bench.prepare(&decision.steps[1]).await;
+    assert!(
+        matches!(refused, Err(StepError::Superseded(_))),
+        "{refused:?}"
+    );
+    bench.cell.clock.sleep(Duration::from_secs(1800)).await;
+    bench.converge(&bigger()).await;
+    let (_, now) = bench.running();
+    assert_eq!(now["cpu"], json!("512"));
+    assert_eq!(
+        now["containerDefinitions"][0]["image"],
+        json!("registry.example/web:2")
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_deployment_in_the_last_round_trip_gets_the_size_at_once() {
+    let mut bench = bench().await;
+    let (_, decision) = bench.plan(&bigger()).await;
+    for (index, step) in decision.steps.iter().enumerate() {
+        bench.prepare(step).await.unwrap();
+        if index == 1 {
+            bench.twin.world(|w| {
+                w.deploy_image("main", "web", "registry.example/web:2")
+                    .unwrap()
+            });
+        }
+        bench.apply(index, step).await.unwrap();
+    }
+    let (_, now) = bench.running();
+    assert_eq!(
+        now["containerDefinitions"][0]["image"],
+        json!("registry.example/web:1")
+    );
+    bench.converge(&bigger()).await;
+    let (_, now) = bench.running();
+    assert_eq!(now["cpu"], json!("512"));
+    assert_eq!(
+        now["containerDefinitions"][0]["image"],
+        json!("registry.example/web:2")
+    );
+    let (_, decision) = bench.plan(&bigger()).await;
+    assert!(decision.steps.is_empty(), "{decision:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_registration_without_an_answer_is_found_by_its_intent() {
+    let mut bench = bench().await;
+    let (_, decision) = bench.plan(&bigger()).await;
+    let step = &decision.steps[0];
+    assert_eq!(bench.driver.resolve("intent-0", step).await.unwrap(), None);
+    bench.prepare(step).await.unwrap();
+    let applied = bench.apply(0, step).await.unwrap();
+    let found = bench
+        .driver
+        .resolve("intent-0", step)
+        .await
+        .unwrap()
+        .unwrap();
+    assert_eq!(
+        found.detail["taskDefinitionArn"],
+        applied.detail["taskDefinitionArn"]
+    );
+    assert_eq!(bench.driver.resolve("another", step).await.unwrap(), None);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_second_look_reads_no_task_definition_again() {
+    let bench = bench().await;
+    let spec = json!({"cpu": 256, "memory": 512});
+    bench.see(&spec).await;
+    bench.calls();
+    bench.see(&spec).await;
+    let once = BTreeMap::from([("ecs.DescribeServices".to_owned(), 1)]);
+    assert_eq!(bench.calls(), once);
+}
+
+#[tokio::test(start_paused = true)]
+async fn missing_is_absent_and_an_error_is_unreadable() {
+    let bench = bench().await;
+    let missing = json!({"serviceName": "nobody"});
+    assert_eq!(bench.see(&missing).await, Seen::Absent);
+    let denied = crate::twin::wire::TwinError::client("AccessDeniedException", "no");
+    bench
+        .twin
+        .world(|w| w.faults.errors("ecs.DescribeServices", 1, &denied));
+    assert!(matches!(bench.see(&missing).await, Seen::Unreadable(_)));
+}
+
+#[tokio::test(start_paused = true)]
+async fn rules_grace_and_tags_reach_the_service() {
+    let mut bench = bench().await;
+    let breaker = json!({"enable": true, "rollback": false});
+    let spec = json!({
+        "deployment": {"minimumHealthyPercent": 50, "circuitBreaker": breaker},
+        "healthCheckGracePeriodSeconds": 77,
+        "tags": {"team": "journal"},
+    });
+    bench.converge(&spec).await;
+    let (drift, decision) = bench.plan(&spec).await;
+    assert!(drift.is_empty() && decision.steps.is_empty(), "{drift:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_size_that_ecs_rolled_back_is_seen_and_held() {
+    let mut bench = bench().await;
+    bench.twin.world(|w| {
+        w.ecs.rollouts.crashes.push(CrashRule {
+            family: Some("web".to_owned()),
+            ..CrashRule::default()
+        });
+    });
+    let (before, _) = bench.running();
+    bench.converge(&bigger()).await;
+    bench.cell.clock.sleep(Duration::from_secs(7200)).await;
+    assert_eq!(bench.running().0, before, "the twin rolls back");
+    let (drift, decision) = bench.plan(&bigger()).await;
+    assert!(!drift.is_empty() && decision.steps.is_empty());
+    assert!(
+        matches!(decision.holds.as_slice(), [Hold::RolledBack { .. }]),
+        "{decision:?}"
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn scaling_is_created_and_then_in_order_and_its_bounds_follow_the_schedule() {
+    let mut bench = bench().await;
+    let spec = json!({"scaling": {
+        "minCapacity": 2, "maxCapacity": 10,
+        "targetTracking": [
+            {"name": "cpu", "metric": super::CPU, "targetValue": 70, "scaleInCooldown": 60},
+        ],
+        "scheduled": [
+            {"name": "nights", "schedule": "cron(0 20 * * ? *)", "timezone": "Europe/Zurich",
+             "minCapacity": 1, "maxCapacity": 2},
+            {"name": "days", "schedule": "cron(0 6 * * ? *)", "timezone": "Europe/Zurich",
+             "minCapacity": 2, "maxCapacity": 10},
+        ],
+    }});
+    bench.converge(&spec).await;
+    // Through days and nights nothing is ever to be done.
+    for _ in 0..20 {
+        let (drift, decision) = bench.plan(&spec).await;
+        assert!(drift.is_empty() && decision.steps.is_empty(), "{drift:?}");
+        bench.cell.clock.sleep(Duration::from_secs(3 * 3600)).await;
+    }
+    // A count that somebody sets beyond the bounds comes back.
+    bench
+        .twin
+        .world(|w| w.set_desired_count("main", "web", 30).unwrap());
+    let (drift, decision) = bench.plan(&spec).await;
+    assert_eq!(drift[0].path.to_string(), "spec.scaling.count");
+    assert_eq!(decision.steps.len(), 1);
+    bench.cell.clock.sleep(Duration::from_secs(60)).await;
+    bench.converge(&spec).await;
+    let (drift, _) = bench.plan(&spec).await;
+    assert!(drift.is_empty(), "{drift:?}");
+}
