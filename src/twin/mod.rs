@@ -21,6 +21,7 @@ pub mod rds;
 pub mod server;
 pub mod sts;
 pub mod wire;
+pub mod world;
 
 mod ids;
 mod lagging;
@@ -30,24 +31,14 @@ mod page;
 mod trial;
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
 
 use bytes::Bytes;
 use http::{Request, Response};
-use jiff::Timestamp;
-use serde_json::Value;
 
-use self::autoscaling::AutoScaling;
-use self::calls::{CallOutcome, Calls};
-use self::cloudwatch::CloudWatch;
-use self::dynamodb::DynamoDb;
-use self::ecs::Ecs;
-use self::faults::{Fault, Faults};
-use self::ids::Ids;
-use self::rates::{Admission, Rates};
-use self::rds::Rds;
-use self::sts::Sts;
-use self::wire::{CallContext, Incoming, Protocol, TwinError};
+use self::faults::Fault;
+use self::wire::{Incoming, Protocol};
+use self::world::Outcome;
+pub use self::world::World;
 use crate::clock::Clock;
 
 /// A handle on one modelled account and region. Cheap to clone; all clones share one world.
@@ -63,46 +54,6 @@ impl std::fmt::Debug for Twin {
     }
 }
 
-/// What is there: one account in one region.
-pub struct World {
-    /// Twelve digits.
-    pub account: String,
-    /// `us-east-1`.
-    pub region: String,
-    /// ECS.
-    pub ecs: Ecs,
-    /// Application Auto Scaling.
-    pub autoscaling: AutoScaling,
-    /// CloudWatch alarms.
-    pub cloudwatch: CloudWatch,
-    /// RDS instances and clusters.
-    pub rds: Rds,
-    /// DynamoDB tables.
-    pub dynamodb: DynamoDb,
-    /// The caller's identity.
-    pub sts: Sts,
-    /// What goes wrong, and when.
-    pub faults: Faults,
-    /// AWS's token buckets.
-    pub rates: Rates,
-    /// Every call that arrived.
-    pub calls: Calls,
-    /// How long each call takes on its way, in the clock's time. Zero by default.
-    pub latency: Duration,
-    now: Timestamp,
-    late: Vec<Late>,
-    ids: Ids,
-}
-
-/// A call whose effect has not set in yet.
-#[derive(Debug)]
-struct Late {
-    at: Timestamp,
-    service: &'static str,
-    operation: String,
-    input: Value,
-}
-
 /// Why a request has no answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum NoAnswer {
@@ -114,30 +65,10 @@ pub enum NoAnswer {
     Lost,
 }
 
-/// What became of a call, before it is put into bytes.
-type Outcome = Result<Value, TwinError>;
-
 impl Twin {
     /// An empty account 123456789012 in us-east-1. The same seed gives the same ids.
     pub fn new(clock: Clock, seed: u64) -> Self {
-        let now = clock.now();
-        let world = World {
-            account: "123456789012".to_owned(),
-            region: "us-east-1".to_owned(),
-            ecs: Ecs::new(seed),
-            autoscaling: AutoScaling::new(seed.wrapping_add(1)),
-            cloudwatch: CloudWatch::default(),
-            rds: Rds::default(),
-            dynamodb: DynamoDb::default(),
-            sts: Sts::default(),
-            faults: Faults::default(),
-            rates: Rates::default(),
-            calls: Calls::default(),
-            latency: Duration::ZERO,
-            now,
-            late: Vec::new(),
-            ids: Ids::new(seed.wrapping_add(2)),
-        };
+        let world = World::new(clock.now(), seed);
         Self {
             world: Arc::new(Mutex::new(world)),
             clock,
@@ -190,7 +121,7 @@ impl Twin {
         operation: &str,
         outcome: &Outcome,
     ) -> Response<Bytes> {
-        let id = self.settled().ids.uuid();
+        let id = self.settled().request_id();
         wire::answer(protocol, service, operation, outcome, &id)
     }
 
@@ -199,7 +130,7 @@ impl Twin {
         let (number, fault, latency) = {
             let mut world = self.settled();
             let fault = world.faults.take(&name, &incoming.input);
-            let now = world.now;
+            let now = world.now();
             let number = world.calls.begin(now, name.clone(), incoming.input.clone());
             (number, fault, world.latency)
         };
@@ -222,153 +153,13 @@ impl Twin {
     }
 }
 
-impl World {
-    /// What time it is.
-    pub fn now(&self) -> Timestamp {
-        self.now
-    }
-
-    /// Does what someone else would do through the API: no faults, no rates, no entry in the log.
-    ///
-    /// # Errors
-    /// As AWS answers.
-    pub fn call(&mut self, service: &str, operation: &str, input: &Value) -> Outcome {
-        let cx = CallContext {
-            now: self.now,
-            account: &self.account,
-            region: &self.region,
-        };
-        match service {
-            "ecs" => self.ecs.call(operation, input, &cx),
-            "application-autoscaling" => {
-                let (ecs, cloudwatch) = (&mut self.ecs, &mut self.cloudwatch);
-                self.autoscaling
-                    .call(operation, input, &cx, ecs, cloudwatch)
-            }
-            "cloudwatch" => self.cloudwatch.call(operation, input, &cx),
-            "rds" => self.rds.call(operation, input, &cx),
-            "dynamodb" => self.dynamodb.call(operation, input, &cx),
-            "sts" => self.sts.call(operation, input, &cx),
-            other => Err(TwinError::unknown_operation(other, operation)),
-        }
-    }
-
-    /// How far reads stay behind writes, for ECS and Application Auto Scaling. Zero by default.
-    pub fn set_read_lag(&mut self, lag: Duration) {
-        self.ecs.set_read_lag(lag);
-        self.autoscaling.set_read_lag(lag);
-    }
-
-    /// Lets time pass until `now`: late effects set in, scheduled actions fire, rollouts move.
-    fn settle(&mut self, now: Timestamp) {
-        loop {
-            let late = self.late.iter().map(|late| late.at).min();
-            let fire = self.autoscaling.next_firing();
-            let Some(next) = [late, fire].into_iter().flatten().min() else {
-                break;
-            };
-            if next > now {
-                break;
-            }
-            let next = next.max(self.now);
-            self.now = next;
-            self.ecs.settle(next);
-            if let Some(at) = self.late.iter().position(|late| late.at <= next) {
-                let late = self.late.remove(at);
-                // Nobody hears the answer.
-                let _unheard = self.call(late.service, &late.operation, &late.input);
-            }
-            self.autoscaling.fire(next, &mut self.ecs);
-        }
-        self.now = self.now.max(now);
-        self.ecs.settle(self.now);
-        self.rds.settle(self.now);
-    }
-
-    /// One call and what its fault makes of it.
-    fn strike(
-        &mut self,
-        number: usize,
-        incoming: &Incoming,
-        name: &str,
-        fault: Option<Fault>,
-    ) -> Result<Outcome, NoAnswer> {
-        let outcome = |this: &mut Self, outcome| this.calls.end(number, outcome);
-        match fault {
-            Some(Fault::ConnectionRefused) => {
-                outcome(self, CallOutcome::NoEffect);
-                return Err(NoAnswer::Refused);
-            }
-            Some(Fault::LostBefore) => {
-                outcome(self, CallOutcome::NoEffect);
-                return Err(NoAnswer::Lost);
-            }
-            Some(Fault::LateEffect(after)) => {
-                self.late.push(Late {
-                    at: self.now + after,
-                    service: incoming.service,
-                    operation: incoming.operation.clone(),
-                    input: incoming.input.clone(),
-                });
-                return Err(NoAnswer::Lost);
-            }
-            Some(Fault::ServerErrorBefore) => {
-                outcome(self, CallOutcome::NoEffect);
-                return Ok(Err(TwinError::internal(incoming.service)));
-            }
-            Some(Fault::Error(err)) => {
-                outcome(self, CallOutcome::Refused(err.code.clone()));
-                return Ok(Err(err));
-            }
-            _ => {}
-        }
-        let throttled = matches!(fault, Some(Fault::Throttled))
-            || self.rates.take(name, self.now) == Admission::Throttled;
-        if throttled {
-            let err = TwinError::throttled(incoming.service);
-            outcome(self, CallOutcome::Refused(err.code.clone()));
-            return Ok(Err(err));
-        }
-        let (before, after) = match fault {
-            Some(Fault::ActBefore(act)) => (Some(act), None),
-            Some(Fault::ActAfter(act)) => (None, Some(act)),
-            Some(Fault::ServerErrorAfter) => {
-                let done = self.perform(number, incoming);
-                return Ok(done.and(Err(TwinError::internal(incoming.service))));
-            }
-            Some(Fault::LostAfter) => {
-                let _unheard = self.perform(number, incoming);
-                return Err(NoAnswer::Lost);
-            }
-            _ => (None, None),
-        };
-        if let Some(act) = before {
-            act(self);
-        }
-        let done = self.perform(number, incoming);
-        if let Some(act) = after {
-            act(self);
-        }
-        Ok(done)
-    }
-
-    fn perform(&mut self, number: usize, incoming: &Incoming) -> Outcome {
-        let outcome = self.call(incoming.service, &incoming.operation, &incoming.input);
-        let end = match &outcome {
-            Ok(_) => CallOutcome::Done,
-            Err(err) => CallOutcome::Refused(err.code.clone()),
-        };
-        self.calls.end(number, end);
-        outcome
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use std::time::Duration;
 
     use aws_sdk_ecs::error::{ProvideErrorMetadata as _, SdkError};
 
+    use super::calls::CallOutcome;
     use super::estate::FargateService;
     use super::rates::Throttling;
     use super::*;
@@ -540,5 +331,45 @@ mod tests {
         assert!(databases.await.unwrap().db_instances().is_empty());
         let tables = aws_sdk_dynamodb::Client::new(&sdk).list_tables().send();
         assert!(tables.await.unwrap().table_names().is_empty());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_cancelled_transaction_tells_its_reasons_by_position() {
+        use aws_sdk_dynamodb::types as t;
+
+        let (twin, _) = one_service();
+        let client = aws_sdk_dynamodb::Client::new(&twin.sdk_config());
+        let attribute = t::AttributeDefinition::builder()
+            .attribute_name("pk")
+            .attribute_type(t::ScalarAttributeType::S);
+        let key = t::KeySchemaElement::builder()
+            .attribute_name("pk")
+            .key_type(t::KeyType::Hash);
+        let create = client
+            .create_table()
+            .table_name("store")
+            .billing_mode(t::BillingMode::PayPerRequest)
+            .attribute_definitions(attribute.build().unwrap())
+            .key_schema(key.build().unwrap());
+        create.send().await.unwrap();
+        let put = || {
+            let put = t::Put::builder()
+                .table_name("store")
+                .item("pk", t::AttributeValue::S("a".to_owned()))
+                .condition_expression("attribute_not_exists(pk)");
+            let item = t::TransactWriteItem::builder().put(put.build().unwrap());
+            client.transact_write_items().transact_items(item.build())
+        };
+        put().send().await.unwrap();
+        let err = put().send().await.unwrap_err().into_service_error();
+        let t::error::TransactionCanceledException {
+            cancellation_reasons,
+            ..
+        } = match err {
+            aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError::TransactionCanceledException(err) => err,
+            other => panic!("{other:?}"),
+        };
+        let code = cancellation_reasons.unwrap()[0].code.clone();
+        assert_eq!(code.as_deref(), Some("ConditionalCheckFailed"));
     }
 }

@@ -12,6 +12,7 @@ mod services;
 mod tags;
 mod task_definitions;
 mod update;
+mod view;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
