@@ -3,6 +3,7 @@
 pub mod aws;
 pub mod check;
 pub mod clock;
+pub mod demo;
 pub mod docs;
 pub mod entropy;
 pub mod kinds;
