@@ -10,3 +10,5 @@ mod architecture;
 mod bad_inputs;
 mod docs;
 mod store;
+mod fleet;
+mod rig;

@@ -91,6 +91,11 @@ pub async fn run(
             let mut look = pin!(async {
                 let set = desired.load().await;
                 let plan = engine.plan(&set, &options.scope, &apply.policy).await;
+                if let Ok(plan) = &plan
+                    && let Err(error) = engine.record_conditions(&set, plan).await
+                {
+                    tracing::warn!(%error, "recording conditions; they are recorded at the next look");
+                }
                 (set, plan)
             });
             loop {

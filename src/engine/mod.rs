@@ -2,6 +2,7 @@
 
 mod app;
 pub mod apply;
+mod conditions;
 pub mod controller;
 pub mod desired;
 
@@ -44,6 +45,7 @@ pub struct Engine {
     drivers: BTreeMap<&'static str, Box<dyn Driver>>,
     /// When each app's history was last read, on the boot clock.
     recalled: Mutex<BTreeMap<String, Duration>>,
+    book: conditions::Book,
 }
 
 impl Engine {
@@ -58,6 +60,7 @@ impl Engine {
             store,
             drivers,
             recalled: Mutex::default(),
+            book: conditions::Book::default(),
         }
     }
 

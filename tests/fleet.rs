@@ -1,0 +1,123 @@
+//! Fleets: what an estate of a thousand services costs, and how fast it may be changed.
+
+use std::fmt::Write as _;
+use std::time::Duration;
+
+use evenkeel::engine::apply::Wait;
+use evenkeel::model::document::DesiredSet;
+use evenkeel::model::plan::Verdict;
+use evenkeel::twin::estate::FargateService;
+
+use crate::rig::{Rig, complaints, load};
+
+fn services(apps: usize, per_app: usize, clusters: usize, spec: &str) -> String {
+    let mut text = String::new();
+    for app in 0..apps {
+        for n in 0..per_app {
+            let cluster = app % clusters;
+            write!(
+                text,
+                "---\napiVersion: evenkeel/v1alpha1\nkind: Service\n\
+                 metadata: {{app: app-{app}, name: s-{n}}}\n\
+                 spec: {{cluster: c-{cluster}, serviceName: app-{app}-s-{n}, {spec}}}\n"
+            )
+            .unwrap();
+        }
+    }
+    text
+}
+
+fn seed(rig: &Rig, apps: usize, per_app: usize, clusters: usize) {
+    rig.twin.world(|w| {
+        for app in 0..apps {
+            for n in 0..per_app {
+                let cluster = format!("c-{}", app % clusters);
+                let name = format!("app-{app}-s-{n}");
+                w.add_service(
+                    &FargateService::new(&cluster, &name)
+                        .size(256, 512)
+                        .desired(1),
+                )
+                .unwrap();
+            }
+        }
+        w.calls.clear();
+    });
+}
+
+#[tokio::test(start_paused = true)]
+async fn two_hundred_size_changes_converge_as_fast_as_the_rates_allow_and_are_never_throttled() {
+    let rig = Rig::new().await;
+    seed(&rig, 40, 5, 4);
+    let set = load(&services(40, 5, 4, "cpu: 512, memory: 1024"));
+    let start = rig.clock.boot();
+    let pass = rig.apply(&set, Wait::No).await;
+    let took = rig.clock.boot() - start;
+    let bad: Vec<_> = pass
+        .objects
+        .iter()
+        .filter(|o| o.written.len() != 2)
+        .collect();
+    assert!(bad.is_empty(), "{bad:#?}");
+    let (throttled, registered) = rig.twin.world(|w| {
+        (
+            w.calls.throttled(),
+            w.calls.of("ecs.RegisterTaskDefinition").count(),
+        )
+    });
+    assert_eq!((throttled, registered), (0, 200));
+    // 200 cold definitions at 50 + 20/s, then 200 registrations at 20 + 1/s.
+    let least = Duration::from_secs_f64(7.5 + 180.0);
+    println!("200 size changes: {took:?}, least {least:?}");
+    assert!(took <= least.mul_f64(1.2), "{took:?} against {least:?}");
+}
+
+fn alarms(apps: usize, per_app: usize) -> String {
+    let mut text = String::new();
+    for app in 0..apps {
+        for n in 0..per_app {
+            for (i, preset) in ["CpuHigh", "MemoryHigh", "CpuHigh", "MemoryHigh"]
+                .iter()
+                .enumerate()
+            {
+                write!(
+                    text,
+                    "---\napiVersion: evenkeel/v1alpha1\nkind: Alarm\n\
+                     metadata: {{app: app-{app}, name: s-{n}-{i}}}\n\
+                     spec: {{preset: {preset}, serviceRef: s-{n}, threshold: {}}}\n",
+                    70 + i
+                )
+                .unwrap();
+            }
+        }
+    }
+    text
+}
+
+/// A thousand services in 200 apps over 5 clusters, each with one policy and four alarms.
+fn thousand() -> DesiredSet {
+    let scaling = "cpu: 256, memory: 512, scaling: {minCapacity: 1, maxCapacity: 4, \
+                   targetTracking: [{name: cpu, metric: ECSServiceAverageCPUUtilization, \
+                   targetValue: 70}]}";
+    load(&(services(200, 5, 5, scaling) + &alarms(200, 5)))
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_thousand_services_in_order_cost_a_quarter_of_a_call_each_and_no_write() {
+    let rig = Rig::new().await;
+    seed(&rig, 200, 5, 5);
+    let set = thousand();
+    let pass = rig.apply(&set, Wait::ForRollouts).await;
+    assert_eq!(complaints(&pass), Vec::<String>::new());
+    // The first look of a fresh controller fills its caches; the second is what a day is made of.
+    for look in ["first", "second"] {
+        rig.twin.world(|w| w.calls.clear());
+        let plan = rig.plan(&set).await;
+        assert_eq!(plan.verdict(), Verdict::InOrder, "{look} look");
+    }
+    let counts = rig.twin.world(|w| w.calls.counts());
+    let reads: usize = counts.values().sum();
+    println!("reads of a look over 1,000 services: {reads} {counts:?}");
+    assert!(reads <= 300, "{reads}: {counts:?}");
+    assert_eq!(rig.writes(), 0);
+}

@@ -1,0 +1,141 @@
+//! The rig: the real engine, store and SDK clients over a twin, in one process, in virtual time.
+
+use std::sync::Arc;
+
+use evenkeel::aws::cell::Cell;
+use evenkeel::aws::door::Mode;
+use evenkeel::clock::Clock;
+use evenkeel::engine::Engine;
+use evenkeel::engine::apply::{ApplyOptions, Pinned, Wait};
+use evenkeel::engine::desired::load_files;
+use evenkeel::engine::progress::Silent;
+use evenkeel::entropy::Entropy;
+use evenkeel::kinds::{Allow, Policy};
+use evenkeel::model::document::DesiredSet;
+use evenkeel::model::pass::Pass;
+use evenkeel::model::plan::Plan;
+use evenkeel::model::scope::Scope;
+use evenkeel::store::{Patience, Protection, Store, StoreConfig, embedded};
+use evenkeel::twin::Twin;
+use jiff::Timestamp;
+
+pub const NOON: &str = "2026-03-02T12:00:00Z";
+
+pub const EVERYTHING: Policy = Policy {
+    destructive: Allow::Yes,
+    during_rollout: Allow::No,
+    apply_immediately: Allow::Yes,
+};
+
+/// One replica over one twin and one store.
+pub struct Rig {
+    pub clock: Clock,
+    pub twin: Twin,
+    pub store: embedded::Engine,
+    pub engine: Engine,
+}
+
+impl Rig {
+    /// A rig at noon over an empty account.
+    pub async fn new() -> Self {
+        let start: Timestamp = NOON.parse().unwrap();
+        let clock = Clock::virtual_at(start);
+        let twin = Twin::new(clock.clone(), 1);
+        let store = embedded::Engine::memory().unwrap();
+        let engine = replica(&clock, &twin, &store, 7).await;
+        Self {
+            clock,
+            twin,
+            store,
+            engine,
+        }
+    }
+
+    /// A plan, over everything, for the controller.
+    pub async fn plan(&self, set: &DesiredSet) -> Plan {
+        self.engine
+            .plan(set, &Scope::all(), &Policy::CONTROLLER)
+            .await
+            .unwrap()
+    }
+
+    /// Plans and converges once, everything allowed.
+    pub async fn apply(&self, set: &DesiredSet, wait: Wait) -> Pass {
+        self.apply_as(set, wait, EVERYTHING).await
+    }
+
+    /// Plans and converges once.
+    pub async fn apply_as(&self, set: &DesiredSet, wait: Wait, policy: Policy) -> Pass {
+        let plan = self
+            .engine
+            .plan(set, &Scope::all(), &policy)
+            .await
+            .unwrap();
+        let options = ApplyOptions {
+            policy,
+            wait,
+            pinned: Pinned::No,
+            patience: Patience::UntilDead,
+        };
+        self.engine.apply(set, plan, &options, &Silent).await
+    }
+
+    /// Writes that reached the twin since its log was cleared.
+    pub fn writes(&self) -> usize {
+        self.twin.world(|w| w.calls.writes().count())
+    }
+}
+
+/// A controller of its own over the same twin and store.
+pub async fn replica(
+    clock: &Clock,
+    twin: &Twin,
+    store: &embedded::Engine,
+    seed: u64,
+) -> Engine {
+    let entropy = Entropy::seeded(seed);
+    let cell = Cell::connect(
+        &twin.sdk_config(),
+        twin.http_client(),
+        Mode::ReadWrite,
+        clock.clone(),
+        entropy.clone(),
+    )
+    .await
+    .unwrap();
+    let store = Store::new(StoreConfig {
+        sdk: twin.sdk_config(),
+        http: embedded::http_client(store.clone()),
+        table: "evenkeel".to_owned(),
+        account: cell.account.clone(),
+        region: cell.region.clone(),
+        holder: format!("rig@test/{seed}"),
+        clock: clock.clone(),
+        entropy,
+    });
+    store.create_table(Protection::Embedded).await.unwrap();
+    Engine::new(Arc::new(cell), Some(Arc::new(store)))
+}
+
+/// Documents that must be without an error.
+pub fn load(text: &str) -> DesiredSet {
+    let set = load_files([("test.yaml", text.as_bytes())]);
+    assert!(
+        set.findings
+            .iter()
+            .all(|f| f.severity != evenkeel::model::finding::Severity::Error),
+        "{:#?}",
+        set.findings
+    );
+    set
+}
+
+/// What is not in order, for a message.
+pub fn complaints(pass: &Pass) -> Vec<String> {
+    use evenkeel::model::pass::Ended;
+    pass.objects
+        .iter()
+        .filter(|o| !matches!(o.ended, Ended::InOrder | Ended::Converged))
+        .map(|o| format!("{}: {:?}", o.key, o.ended))
+        .collect()
+}
