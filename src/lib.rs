@@ -5,6 +5,7 @@ pub mod check;
 pub mod clock;
 pub mod demo;
 pub mod docs;
+pub mod engine;
 pub mod entropy;
 pub mod kinds;
 pub mod model;

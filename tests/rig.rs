@@ -66,11 +66,7 @@ impl Rig {
 
     /// Plans and converges once.
     pub async fn apply_as(&self, set: &DesiredSet, wait: Wait, policy: Policy) -> Pass {
-        let plan = self
-            .engine
-            .plan(set, &Scope::all(), &policy)
-            .await
-            .unwrap();
+        let plan = self.engine.plan(set, &Scope::all(), &policy).await.unwrap();
         let options = ApplyOptions {
             policy,
             wait,
@@ -87,12 +83,7 @@ impl Rig {
 }
 
 /// A controller of its own over the same twin and store.
-pub async fn replica(
-    clock: &Clock,
-    twin: &Twin,
-    store: &embedded::Engine,
-    seed: u64,
-) -> Engine {
+pub async fn replica(clock: &Clock, twin: &Twin, store: &embedded::Engine, seed: u64) -> Engine {
     let entropy = Entropy::seeded(seed);
     let cell = Cell::connect(
         &twin.sdk_config(),
