@@ -9,6 +9,6 @@
 mod architecture;
 mod bad_inputs;
 mod docs;
-mod store;
 mod fleet;
 mod rig;
+mod store;

@@ -76,6 +76,11 @@ impl Rig {
         self.engine.apply(set, plan, &options, &Silent).await
     }
 
+    /// Another controller over the same twin and store.
+    pub async fn another(&self, seed: u64) -> Engine {
+        replica(&self.clock, &self.twin, &self.store, seed).await
+    }
+
     /// Writes that reached the twin since its log was cleared.
     pub fn writes(&self) -> usize {
         self.twin.world(|w| w.calls.writes().count())
@@ -83,7 +88,7 @@ impl Rig {
 }
 
 /// A controller of its own over the same twin and store.
-pub async fn replica(clock: &Clock, twin: &Twin, store: &embedded::Engine, seed: u64) -> Engine {
+async fn replica(clock: &Clock, twin: &Twin, store: &embedded::Engine, seed: u64) -> Engine {
     let entropy = Entropy::seeded(seed);
     let cell = Cell::connect(
         &twin.sdk_config(),

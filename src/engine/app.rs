@@ -5,13 +5,14 @@ use std::collections::BTreeMap;
 use super::Engine;
 use super::apply::ApplyOptions;
 use super::progress::{Event, Progress};
+use crate::aws::door::CALL_TIMEOUT;
 use crate::kinds::KINDS;
 use crate::model::document::DesiredSet;
 use crate::model::key::ResourceKey;
 use crate::model::memory::ObjectMemory;
 use crate::model::pass::{Ended, ObjectPass};
 use crate::model::plan::ObjectPlan;
-use crate::store::{AcquireError, Lease, Store, StoreError};
+use crate::store::{AcquireError, Lease, Origin, Store, StoreError};
 
 /// Why a pass could not go on for an app as a whole.
 #[derive(Debug, thiserror::Error)]
@@ -82,6 +83,10 @@ impl AppRun<'_> {
         pending: &[&ObjectPlan],
         passes: &mut BTreeMap<ResourceKey, ObjectPass>,
     ) -> Result<(), AppFault> {
+        // What its last holder sent may still be on its way.
+        if let Origin::TakenOver { .. } = lease.origin() {
+            self.engine.cell.clock.sleep(CALL_TIMEOUT).await;
+        }
         let mut memory = self.store.memory(self.app).await?;
         for (key, object) in &mut memory {
             if object.open.is_some() && pending.iter().any(|o| o.key == *key) {

@@ -20,7 +20,7 @@ use crate::model::plan::{ObjectPlan, Rollout, Status};
 use crate::model::scope::Scope;
 use crate::model::tree::{self, Tree};
 use crate::plan::object::correction;
-use crate::store::{IntendError, Lease, NewIntent, NewOutcome, SettleError};
+use crate::store::{IntendError, Lease, LeaseError, NewIntent, NewOutcome, SettleError};
 
 /// How long AWS may take to show what it accepted. Inside it an absence is not believed.
 pub const SETTLING_BOUND: Duration = Duration::from_secs(30);
@@ -281,7 +281,8 @@ impl AppRun<'_> {
         }
         match self.store.renew(lease).await {
             Ok(()) => Ok(()),
-            Err(_) => Err(AppFault::LeaseLost(self.app.to_owned())),
+            Err(LeaseError::Lost) => Err(AppFault::LeaseLost(self.app.to_owned())),
+            Err(LeaseError::Store(error)) => Err(error.into()),
         }
     }
 
