@@ -10,5 +10,6 @@ mod architecture;
 mod bad_inputs;
 mod docs;
 mod fleet;
+mod replicas;
 mod rig;
 mod store;
