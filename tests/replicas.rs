@@ -15,6 +15,8 @@ async fn of_two_that_write_one_app_at_once_one_writes_and_the_other_says_who_doe
     rig.twin.world(|w| {
         w.add_service(&FargateService::new("main", "web").size(256, 512))
             .unwrap();
+        // Without it the first would be done before the second had begun.
+        w.latency = std::time::Duration::from_millis(50);
         w.calls.clear();
     });
     let set = load(
