@@ -1,49 +1,12 @@
 //! Fleets: what an estate of a thousand services costs, and how fast it may be changed.
 
-use std::fmt::Write as _;
 use std::time::Duration;
 
 use evenkeel::engine::apply::Wait;
-use evenkeel::model::document::DesiredSet;
 use evenkeel::model::plan::Verdict;
-use evenkeel::twin::estate::FargateService;
 
+use crate::estates::{seed, services, thousand};
 use crate::rig::{Rig, complaints, load};
-
-fn services(apps: usize, per_app: usize, clusters: usize, spec: &str) -> String {
-    let mut text = String::new();
-    for app in 0..apps {
-        for n in 0..per_app {
-            let cluster = app % clusters;
-            write!(
-                text,
-                "---\napiVersion: evenkeel/v1alpha1\nkind: Service\n\
-                 metadata: {{app: app-{app}, name: s-{n}}}\n\
-                 spec: {{cluster: c-{cluster}, serviceName: app-{app}-s-{n}, {spec}}}\n"
-            )
-            .unwrap();
-        }
-    }
-    text
-}
-
-fn seed(rig: &Rig, apps: usize, per_app: usize, clusters: usize) {
-    rig.twin.world(|w| {
-        for app in 0..apps {
-            for n in 0..per_app {
-                let cluster = format!("c-{}", app % clusters);
-                let name = format!("app-{app}-s-{n}");
-                w.add_service(
-                    &FargateService::new(&cluster, &name)
-                        .size(256, 512)
-                        .desired(1),
-                )
-                .unwrap();
-            }
-        }
-        w.calls.clear();
-    });
-}
 
 #[tokio::test(start_paused = true)]
 async fn two_hundred_size_changes_converge_as_fast_as_the_rates_allow_and_are_never_throttled() {
@@ -70,36 +33,6 @@ async fn two_hundred_size_changes_converge_as_fast_as_the_rates_allow_and_are_ne
     let least = Duration::from_secs_f64(7.5 + 180.0);
     println!("200 size changes: {took:?}, least {least:?}");
     assert!(took <= least.mul_f64(1.2), "{took:?} against {least:?}");
-}
-
-fn alarms(apps: usize, per_app: usize) -> String {
-    let mut text = String::new();
-    for app in 0..apps {
-        for n in 0..per_app {
-            for (i, preset) in ["CpuHigh", "MemoryHigh", "CpuHigh", "MemoryHigh"]
-                .iter()
-                .enumerate()
-            {
-                write!(
-                    text,
-                    "---\napiVersion: evenkeel/v1alpha1\nkind: Alarm\n\
-                     metadata: {{app: app-{app}, name: s-{n}-{i}}}\n\
-                     spec: {{preset: {preset}, serviceRef: s-{n}, threshold: {}}}\n",
-                    70 + i
-                )
-                .unwrap();
-            }
-        }
-    }
-    text
-}
-
-/// A thousand services in 200 apps over 5 clusters, each with one policy and four alarms.
-fn thousand() -> DesiredSet {
-    let scaling = "cpu: 256, memory: 512, scaling: {minCapacity: 1, maxCapacity: 4, \
-                   targetTracking: [{name: cpu, metric: ECSServiceAverageCPUUtilization, \
-                   targetValue: 70}]}";
-    load(&(services(200, 5, 5, scaling) + &alarms(200, 5)))
 }
 
 #[tokio::test(start_paused = true)]

@@ -9,6 +9,7 @@
 mod architecture;
 mod bad_inputs;
 mod docs;
+mod estates;
 mod fleet;
 mod replicas;
 mod rig;
