@@ -10,6 +10,7 @@ mod architecture;
 mod bad_inputs;
 mod docs;
 mod estates;
+mod faults;
 mod fleet;
 mod replicas;
 mod rig;
