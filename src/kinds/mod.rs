@@ -2,6 +2,7 @@
 //!
 //! A new kind is one folder here, one `mod` line and one row in [`KINDS`].
 
+pub mod alarm;
 pub mod database;
 pub mod service;
 pub mod table;
@@ -27,7 +28,12 @@ use crate::model::snapshot::{Live, Seen};
 use crate::model::tree::{FieldPath, Tree};
 
 /// Every kind, in the order of reports.
-pub static KINDS: &[&dyn Kind] = &[&service::Service, &database::Database, &table::Table];
+pub static KINDS: &[&dyn Kind] = &[
+    &service::Service,
+    &alarm::Alarm,
+    &database::Database,
+    &table::Table,
+];
 
 /// The kind of that name.
 pub fn kind(name: &str) -> Option<&'static dyn Kind> {
