@@ -535,6 +535,38 @@ async fn a_silent_holder_is_taken_over_after_one_lease_duration_and_its_intent_i
     assert_whole(&heir, 2).await;
 }
 
+#[cfg(target_os = "linux")]
+#[tokio::test(start_paused = true)]
+async fn a_holder_that_ended_on_this_machine_is_taken_over_at_once_and_one_that_runs_is_not() {
+    let world = World::embedded().await;
+    let (dead, heir) = (
+        world.store("dead@a/1").on_this_machine(),
+        world.store("heir@a/2").on_this_machine(),
+    );
+    dead.acquire("shop", Patience::No).await.unwrap();
+    let refused = heir.acquire("shop", Patience::No).await;
+    assert!(matches!(refused, Err(AcquireError::Held(_))));
+    // As if its process had started long ago, and its id been given out again since.
+    world
+        .raw()
+        .update_item()
+        .table_name(&world.table)
+        .key("pk", AttributeValue::S("123456789012#eu-central-1#shop".into()))
+        .key("sk", AttributeValue::S("LEASE".into()))
+        .update_expression("SET started = :zero")
+        .expression_attribute_values(":zero", AttributeValue::N("0".into()))
+        .send()
+        .await
+        .unwrap();
+    let far = world.store("far@b/3").acquire("shop", Patience::No).await;
+    assert!(matches!(far, Err(AcquireError::Held(_))));
+    let began = world.clock.boot();
+    let taken = heir.acquire("shop", Patience::No).await.unwrap();
+    assert_eq!(world.clock.boot(), began);
+    assert!(matches!(taken.origin(), Origin::TakenOver { from } if from == "dead@a/1"));
+    assert_eq!(taken.token(), 2);
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_holder_that_keeps_its_lease_is_never_taken_over() {
     let world = World::embedded().await;

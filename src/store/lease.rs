@@ -9,6 +9,7 @@ use super::Store;
 use super::call::{Before, Written};
 use super::error::StoreError;
 use super::lease_row::{RELEASED, RENEWAL, STILL_OURS, Write, encode, names};
+use super::process::Life;
 use super::rows;
 use super::watch::{self, LeaseRow, LeaseState, Patience, Verdict};
 
@@ -43,7 +44,7 @@ enum Standing {
 pub enum Origin {
     /// Nobody held it.
     Free,
-    /// Its holder had been silent for a lease duration. What it sent last may still arrive: wait one
+    /// Its holder had ended, or been silent for a lease duration. What it sent last may still arrive: wait one
     /// call timeout before reading.
     TakenOver {
         /// The silent one.
@@ -127,14 +128,14 @@ pub enum LeaseError {
 }
 
 /// Pause after a renewal that the store did not answer.
-/// Pause after a renewal that the store did not answer.
 const RENEWAL_PAUSE: Duration = Duration::from_secs(1);
 
 impl Store {
     /// Takes the app's lease.
     ///
     /// With [`Patience::UntilDead`] a lease that somebody holds is watched for one
-    /// [`watch::LEASE_DURATION`] on our own boot clock, and taken over if its row stood still.
+    /// [`watch::LEASE_DURATION`] on our own boot clock, and taken over if its row stood still. One
+    /// whose holder is known to have ended (see [`Store::on_this_machine`]) is taken at once.
     ///
     /// # Errors
     /// [`AcquireError::Held`] by a living holder, or by any when there is no patience.
@@ -151,10 +152,11 @@ impl Store {
                 return Err(self.table.corrupt(&self.pk(app), rows::LEASE, why).into());
             }
             let now = self.table.clock.boot();
-            let origin = match (
-                watch::judge(row.as_ref(), &mut sighting, now, patience),
-                &row,
-            ) {
+            let verdict = match &row {
+                Some(row) if self.holder_ended(row) => Verdict::Dead,
+                row => watch::judge(row.as_ref(), &mut sighting, now, patience),
+            };
+            let origin = match (verdict, &row) {
                 (Verdict::Held, Some(row)) => return Err(AcquireError::Held(row.clone())),
                 (Verdict::Watch(wait), _) => {
                     self.table.clock.sleep(wait).await;
@@ -172,6 +174,14 @@ impl Store {
         }
     }
 
+    fn holder_ended(&self, row: &LeaseRow) -> bool {
+        row.state == LeaseState::Held
+            && match (&self.process, &row.process) {
+                (Some(this), Some(holder)) => this.sees(holder) == Life::Ended,
+                _ => false,
+            }
+    }
+
     async fn grant(
         &self,
         app: &str,
@@ -180,7 +190,10 @@ impl Store {
     ) -> Result<Option<Lease>, StoreError> {
         self.index(app).await?;
         let grant = self.table.entropy.id();
-        let row = watch::granted(app, over, &self.holder, &grant, self.table.clock.now());
+        let row = LeaseRow {
+            process: self.process.clone(),
+            ..watch::granted(app, over, &self.holder, &grant, self.table.clock.now())
+        };
         let pk = self.pk(app);
         let item = encode(&pk, &row);
         let written = self

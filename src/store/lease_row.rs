@@ -8,6 +8,7 @@ use jiff::Timestamp;
 use super::Store;
 use super::error::StoreError;
 use super::lease::Lease;
+use super::process::Process;
 use super::rows::{self, Item};
 use super::watch::{LeaseRow, LeaseState};
 
@@ -156,6 +157,9 @@ pub(super) fn encode(pk: &str, row: &LeaseRow) -> Item {
             ("grant", rows::text(&row.grant)),
         ],
     );
+    if let Some(process) = &row.process {
+        process.encode(&mut item);
+    }
     if let Some(reason) = &row.reason {
         item.insert("reason".to_owned(), AttributeValue::S(reason.clone()));
     }
@@ -199,6 +203,7 @@ pub(super) fn decode(app: &str, item: &Item) -> LeaseRow {
         since: time("since").unwrap_or(Timestamp::UNIX_EPOCH),
         renewed: time("renewed").unwrap_or(Timestamp::UNIX_EPOCH),
         grant: words("grant").unwrap_or_default(),
+        process: Process::decode(item),
         reason: words("reason").ok(),
     }
 }

@@ -10,6 +10,7 @@ mod lease;
 mod lease_row;
 mod ledger;
 mod memory;
+mod process;
 mod rows;
 mod table;
 pub mod watch;
@@ -31,6 +32,7 @@ pub use error::StoreError;
 pub use fence::Fence;
 pub use lease::{AcquireError, Lease, LeaseError, Origin};
 pub use ledger::{IntendError, Late, NewIntent, NewOutcome, SettleError};
+pub use process::Process;
 pub use rows::ROW_MAX;
 pub use table::{Protection, Ready};
 pub use watch::{LEASE_DURATION, LeaseRow, LeaseState, Patience};
@@ -63,6 +65,8 @@ pub struct Store {
     account: String,
     region: String,
     holder: String,
+    /// This process, where the leases of those that ended on this machine are to be taken at once.
+    process: Option<Process>,
     /// Apps whose `APP#` row is known to be there.
     indexed: Mutex<BTreeSet<String>>,
     /// Digests of the conditions that the table is known to show.
@@ -87,8 +91,21 @@ impl Store {
             account,
             region,
             holder,
+            process: None,
             indexed: Mutex::default(),
             shown: Mutex::default(),
+        }
+    }
+
+    /// The same store, whose leases name this process: the lease of one that has ended on this
+    /// machine is then taken over at once, without a lease duration of silence. For the embedded
+    /// store, whose every user is on one machine; a copy of a running machine would be mistaken
+    /// for the machine itself.
+    #[must_use]
+    pub fn on_this_machine(self) -> Self {
+        Self {
+            process: Process::this(),
+            ..self
         }
     }
 

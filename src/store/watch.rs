@@ -7,6 +7,8 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
+use super::process::Process;
+
 /// How long a lease runs after the last renewal was *sent*: long enough for two renewals to get
 /// lost and a third to come through (it is renewed every third), short enough that nobody goes
 /// for coffee when a holder has died.
@@ -34,6 +36,8 @@ pub struct LeaseRow {
     pub renewed: Timestamp,
     /// What makes this grant different from every other; tells an echo from a rival.
     pub grant: String,
+    /// The process that holds it, where that may be asked after.
+    pub process: Option<Process>,
     /// Why a person released it, when one did.
     pub reason: Option<String>,
 }
@@ -144,6 +148,7 @@ pub fn granted(
         since: now,
         renewed: now,
         grant: grant.to_owned(),
+        process: None,
         reason: None,
     }
 }
