@@ -12,6 +12,7 @@ mod docs;
 mod estates;
 mod faults;
 mod fleet;
+mod oracle_moto;
 mod replicas;
 mod rig;
 mod store;

@@ -551,7 +551,10 @@ async fn a_holder_that_ended_on_this_machine_is_taken_over_at_once_and_one_that_
         .raw()
         .update_item()
         .table_name(&world.table)
-        .key("pk", AttributeValue::S("123456789012#eu-central-1#shop".into()))
+        .key(
+            "pk",
+            AttributeValue::S("123456789012#eu-central-1#shop".into()),
+        )
         .key("sk", AttributeValue::S("LEASE".into()))
         .update_expression("SET started = :zero")
         .expression_attribute_values(":zero", AttributeValue::N("0".into()))
