@@ -4,6 +4,8 @@
 
 pub mod alarm;
 pub mod database;
+#[cfg(test)]
+mod driven;
 pub mod service;
 pub mod table;
 #[cfg(test)]
