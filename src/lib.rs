@@ -2,6 +2,7 @@
 
 pub mod aws;
 pub mod check;
+pub mod cli;
 pub mod clock;
 pub mod demo;
 pub mod docs;
@@ -10,6 +11,7 @@ pub mod entropy;
 pub mod kinds;
 pub mod model;
 pub mod plan;
+pub mod render;
 pub mod schema;
 pub mod source;
 pub mod store;

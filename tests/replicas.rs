@@ -7,6 +7,8 @@ use evenkeel::model::scope::Scope;
 use evenkeel::store::Patience;
 use evenkeel::twin::estate::FargateService;
 
+use tokio_util::sync::CancellationToken;
+
 use crate::rig::{EVERYTHING, Rig, load};
 
 #[tokio::test(start_paused = true)]
@@ -29,6 +31,7 @@ async fn of_two_that_write_one_app_at_once_one_writes_and_the_other_says_who_doe
         wait: Wait::No,
         pinned: Pinned::No,
         patience: Patience::No,
+        stop: CancellationToken::new(),
     };
     let first = rig.plan(&set).await;
     let second = other.plan(&set, &Scope::all(), &EVERYTHING).await.unwrap();

@@ -18,6 +18,7 @@ use evenkeel::model::scope::Scope;
 use evenkeel::store::{Patience, Protection, Store, StoreConfig, embedded};
 use evenkeel::twin::Twin;
 use jiff::Timestamp;
+use tokio_util::sync::CancellationToken;
 
 pub const NOON: &str = "2026-03-02T12:00:00Z";
 
@@ -72,6 +73,7 @@ impl Rig {
             wait,
             pinned: Pinned::No,
             patience: Patience::UntilDead,
+            stop: CancellationToken::new(),
         };
         self.engine.apply(set, plan, &options, &Silent).await
     }

@@ -5,3 +5,4 @@ pub mod call;
 pub mod cell;
 pub mod door;
 pub mod fault;
+pub mod session;

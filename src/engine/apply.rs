@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use futures_util::StreamExt as _;
 use futures_util::stream::FuturesUnordered;
+use tokio_util::sync::CancellationToken;
 
 use super::Engine;
 use super::app::{AppFault, AppRun};
@@ -35,7 +36,7 @@ pub enum Pinned {
 }
 
 /// How to converge.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct ApplyOptions {
     /// What is allowed.
     pub policy: Policy,
@@ -45,6 +46,8 @@ pub struct ApplyOptions {
     pub pinned: Pinned,
     /// What to do when another process holds an app's lease.
     pub patience: Patience,
+    /// Once cancelled, nothing new is begun; what was sent is seen through to its outcome.
+    pub stop: CancellationToken,
 }
 
 impl Engine {
@@ -75,7 +78,7 @@ impl Engine {
         }
         drop(work);
         if options.wait == Wait::ForRollouts {
-            self.await_rollouts(set, &mut objects, &options.policy, progress)
+            self.await_rollouts(set, &mut objects, options, progress)
                 .await;
         }
         objects.sort_by(|a, b| a.key.cmp(&b.key));

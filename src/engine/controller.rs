@@ -11,11 +11,12 @@ use std::time::Duration;
 
 use futures_util::StreamExt as _;
 use futures_util::stream::FuturesUnordered;
+use tokio_util::sync::CancellationToken;
 
 use super::Engine;
 use super::apply::{ApplyOptions, Pinned, Wait, is_work};
 use super::progress::Progress;
-use crate::kinds::Policy;
+use crate::kinds::{Allow, Policy};
 use crate::model::document::DesiredSet;
 use crate::model::pass::{Ended, ObjectPass};
 use crate::model::plan::{ObjectPlan, Plan};
@@ -36,6 +37,8 @@ pub struct RunOptions {
     pub interval: Duration,
     /// Which part of the desired state.
     pub scope: Scope,
+    /// Whether drift is corrected, or only told.
+    pub writes: Allow,
 }
 
 /// Where the desired state comes from. The controller asks; it never watches by itself.
@@ -81,6 +84,7 @@ pub async fn run(
         wait: Wait::No,
         pinned: Pinned::No,
         patience: Patience::UntilDead,
+        stop: CancellationToken::new(),
     };
     let mut shutdown = pin!(shutdown);
     let mut apps: BTreeMap<String, AppState> = BTreeMap::new();
@@ -102,7 +106,7 @@ pub async fn run(
                 tokio::select! {
                     biased;
                     () = &mut shutdown => {
-                        finish(work, observer).await;
+                        finish(work, &apply.stop, observer).await;
                         return;
                     }
                     // A pass in flight goes on beside the look.
@@ -123,11 +127,12 @@ pub async fn run(
                 for (app, objects) in by_app(plan) {
                     let state = apps.entry(app.clone()).or_default();
                     let waiting = engine.cell.clock.boot() < state.not_before;
-                    if !objects.iter().any(is_work) || waiting || busy.contains(&app) {
+                    let idle = options.writes == Allow::No || !objects.iter().any(is_work);
+                    if idle || waiting || busy.contains(&app) {
                         continue;
                     }
                     busy.insert(app.clone());
-                    let set = Arc::clone(&set);
+                    let (set, apply) = (Arc::clone(&set), apply.clone());
                     work.push(Box::pin(async move {
                         let planned: Vec<&ObjectPlan> = objects.iter().collect();
                         let done = engine
@@ -153,7 +158,7 @@ pub async fn run(
             tokio::select! {
                 biased;
                 () = &mut shutdown => {
-                    finish(work, observer).await;
+                    finish(work, &apply.stop, observer).await;
                     return;
                 }
                 Some((app, objects)) = work.next(), if !work.is_empty() => {
@@ -174,7 +179,13 @@ pub async fn run(
     }
 }
 
-async fn finish(mut work: FuturesUnordered<Work<'_>>, observer: &dyn Observer) {
+/// What was sent is seen through; nothing new is begun.
+async fn finish(
+    mut work: FuturesUnordered<Work<'_>>,
+    stop: &CancellationToken,
+    observer: &dyn Observer,
+) {
+    stop.cancel();
     while let Some((app, objects)) = work.next().await {
         observer.converged(&app, &objects);
     }

@@ -31,6 +31,7 @@ const SHOW_PAUSE_MAX: Duration = Duration::from_secs(4);
 /// Attempts at one step that AWS throttled, and at one object that others changed under us.
 const ATTEMPTS: usize = 5;
 
+const STOPPED: &str = "stopped before it was written; run again to go on";
 const MOVED: &str = "its document, the live object or its last write has moved since the plan was \
                      made; make a new plan";
 
@@ -77,6 +78,15 @@ impl AppRun<'_> {
         )))
     }
 
+    /// Waits for a rate token, or gives up when told to stop: nothing new is begun then.
+    async fn take_token(&self, operation: &str) -> Option<RateToken> {
+        tokio::select! {
+            biased;
+            () = self.options.stop.cancelled() => None,
+            token = self.engine.cell.budget.take(operation) => Some(token),
+        }
+    }
+
     /// Reads and plans one object afresh. The rate token for its first step is in hand already, so
     /// that nothing waits between this reading and the write.
     async fn replan(&self, key: &ResourceKey, memory: &ObjectMemory) -> Option<ObjectPlan> {
@@ -106,10 +116,10 @@ impl AppRun<'_> {
             .and_then(|c| c.steps.first())
             .map(|s| s.operation.clone());
         let mut token = match &first {
-            Some(operation) => Some((
-                operation.clone(),
-                self.engine.cell.budget.take(operation).await,
-            )),
+            Some(operation) => match self.take_token(operation).await {
+                Some(token) => Some((operation.clone(), token)),
+                None => return Ok(Attempt::Done(Ended::Held(STOPPED.to_owned()))),
+            },
             None => None,
         };
         let Some(fresh) = self.replan(key, memory).await else {
@@ -131,7 +141,10 @@ impl AppRun<'_> {
         for (index, step) in change.steps.iter().enumerate() {
             let token = match token.take() {
                 Some((operation, token)) if operation == step.operation => token,
-                _ => self.engine.cell.budget.take(&step.operation).await,
+                _ => match self.take_token(&step.operation).await {
+                    Some(token) => token,
+                    None => return Ok(Attempt::Done(Ended::Held(STOPPED.to_owned()))),
+                },
             };
             let order = Order {
                 lease,

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use super::Engine;
+use super::apply::ApplyOptions;
 use super::progress::{Event, Progress};
-use crate::kinds::Policy;
 use crate::model::document::DesiredSet;
 use crate::model::pass::{Ended, ObjectPass};
 use crate::model::plan::{Rollout, Status};
@@ -21,7 +21,7 @@ impl Engine {
         &self,
         set: &DesiredSet,
         objects: &mut [ObjectPass],
-        policy: &Policy,
+        options: &ApplyOptions,
         progress: &dyn Progress,
     ) {
         let deadline = self.cell.clock.boot() + PATIENCE;
@@ -30,13 +30,17 @@ impl Engine {
             .any(|o| matches!(o.ended, Ended::RollingOut(_)))
             && self.cell.clock.boot() < deadline
         {
-            self.cell.clock.sleep(PAUSE).await;
+            tokio::select! {
+                biased;
+                () = options.stop.cancelled() => return,
+                () = self.cell.clock.sleep(PAUSE) => {}
+            }
             let keys: Vec<_> = objects
                 .iter()
                 .filter(|o| matches!(o.ended, Ended::RollingOut(_)))
                 .map(|o| o.key.clone())
                 .collect();
-            let Ok(plan) = self.plan(set, &Scope::among(keys), policy).await else {
+            let Ok(plan) = self.plan(set, &Scope::among(keys), &options.policy).await else {
                 // The store is away for a moment; the rollout is not.
                 continue;
             };

@@ -1,0 +1,163 @@
+//! `evenkeel apply`: converges once, after asking.
+
+use std::io::{IsTerminal as _, Write as _};
+use std::path::Path;
+
+use anyhow::{Context as _, bail};
+use tokio_util::sync::CancellationToken;
+
+use super::args::{ApplyArgs, Format};
+use super::context::Context;
+use super::exit::Exit;
+use super::guard::Intent;
+use super::out::print;
+use super::plan::{SavedPlan, allow, read};
+use super::progress::Shown;
+use crate::engine::apply::{ApplyOptions, Pinned, Wait};
+use crate::engine::desired::load;
+use crate::kinds::{Allow, Policy};
+use crate::model::pass::{Pass, PassVerdict};
+use crate::model::plan::Plan;
+use crate::model::scope::Scope;
+use crate::render::{json, markdown, pass as render_pass, plan as render};
+use crate::store::Patience;
+
+/// Runs it.
+///
+/// # Errors
+/// Whatever keeps it from writing at all.
+pub async fn run(settings: Option<&Path>, args: &ApplyArgs) -> anyhow::Result<Exit> {
+    if args.aws.read_only {
+        bail!("apply writes, and --read-only forbids it; `evenkeel plan` shows what it would do");
+    }
+    let interactive = std::io::stdin().is_terminal();
+    if !args.yes && !interactive {
+        bail!(
+            "apply asks before it writes, and there is no terminal to ask on; nothing was \
+             written. Use --yes, after reading `evenkeel plan`"
+        );
+    }
+    let saved = args.plan.as_deref().map(read).transpose()?;
+    let context = Context::open(settings, &args.aws, Intent::Write).await?;
+    let set = load(&args.folder.path);
+    let policy = Policy {
+        destructive: allow(args.allow_destructive),
+        during_rollout: allow(args.during_rollout),
+        apply_immediately: Allow::Yes,
+    };
+    let (plan, policy) = match &saved {
+        Some(saved) => still_true(&context, &set, saved).await?,
+        None => {
+            let scope = args.scope.scope();
+            (context.engine.plan(&set, &scope, &policy).await?, policy)
+        }
+    };
+    let people = args.format.format == Format::Text;
+    if people {
+        print(&render::text(&plan))?;
+    }
+    let asked = plan.summary.steps > 0 && !args.yes;
+    if asked && !confirmed(&plan)? {
+        anstream::eprintln!("nothing was written");
+        return Ok(Exit::Failed);
+    }
+    let options = ApplyOptions {
+        policy,
+        wait: if args.no_wait {
+            Wait::No
+        } else {
+            Wait::ForRollouts
+        },
+        pinned: if asked || saved.is_some() {
+            Pinned::Yes
+        } else {
+            Pinned::No
+        },
+        patience: Patience::UntilDead,
+        stop: CancellationToken::new(),
+    };
+    let shown = Shown::new();
+    let pass = {
+        let mut work = std::pin::pin!(context.engine.apply(&set, plan, &options, &shown));
+        loop {
+            tokio::select! {
+                pass = &mut work => break pass,
+                stopped = super::run::stop_signal(), if !options.stop.is_cancelled() => {
+                    stopped?;
+                    options.stop.cancel();
+                    shown.say("stopping: nothing new is begun; what was sent is seen through");
+                }
+            }
+        }
+    };
+    shown.finish();
+    report(args.format.format, &pass)?;
+    Ok(match pass.verdict() {
+        PassVerdict::Converged => Exit::Fine,
+        PassVerdict::Failed => Exit::Failed,
+        PassVerdict::Held => Exit::Held,
+    })
+}
+
+fn report(format: Format, pass: &Pass) -> anyhow::Result<()> {
+    print(&match format {
+        Format::Text => render_pass::text(pass),
+        Format::Json => json::text(pass),
+        Format::Markdown => markdown::plan(&pass.plan) + &render_pass::markdown(pass),
+    })
+}
+
+fn confirmed(plan: &Plan) -> anyhow::Result<bool> {
+    let mut stderr = std::io::stderr().lock();
+    write!(
+        stderr,
+        "Write these {} changes? Only \"yes\" or \"y\" goes on: ",
+        plan.summary.changes
+    )
+    .and_then(|()| stderr.flush())
+    .context("asking")?;
+    let mut answer = String::new();
+    std::io::stdin()
+        .read_line(&mut answer)
+        .context("reading the answer")?;
+    Ok(matches!(answer.trim().to_lowercase().as_str(), "y" | "yes"))
+}
+
+/// The saved plan, made anew, if every object that it changes would be changed in the same way.
+async fn still_true(
+    context: &Context,
+    set: &crate::model::document::DesiredSet,
+    saved: &SavedPlan,
+) -> anyhow::Result<(Plan, Policy)> {
+    let cell = &context.engine.cell;
+    if (&saved.account, &saved.region) != (&cell.account, &cell.region) {
+        bail!(
+            "the plan was made for account {} in {}, and this is account {} in {}; nothing was \
+             written",
+            saved.account,
+            saved.region,
+            cell.account,
+            cell.region
+        );
+    }
+    let policy = Policy {
+        destructive: allow(saved.allow_destructive),
+        during_rollout: allow(saved.during_rollout),
+        apply_immediately: Allow::Yes,
+    };
+    let changed = || saved.plan.objects.iter().filter(|o| o.change.is_some());
+    let scope = Scope::among(changed().map(|o| o.key.clone()));
+    let fresh = context.engine.plan(set, &scope, &policy).await?;
+    let moved: Vec<String> = changed()
+        .filter(|o| fresh.object(&o.key).is_none_or(|f| f.pin != o.pin))
+        .map(|o| format!("  {}", o.key))
+        .collect();
+    if !moved.is_empty() {
+        bail!(
+            "the saved plan is no longer true, and nothing was written. The document, the live \
+             object or its last write has moved since for:\n{}\nMake a new plan",
+            moved.join("\n")
+        );
+    }
+    Ok((fresh, policy))
+}

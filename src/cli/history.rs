@@ -1,0 +1,143 @@
+//! `evenkeel history`: the ledger, newest first, and whether it is whole.
+
+use std::path::Path;
+
+use anyhow::{Context as _, anyhow};
+use jiff::{SignedDuration, Timestamp};
+
+use super::args::{Format, HistoryArgs};
+use super::context::Context;
+use super::exit::Exit;
+use super::guard::Intent;
+use super::out::print;
+use crate::model::entry::{Entry, verify};
+use crate::render::layout::{BAD, GOOD, count, paint};
+use crate::render::{history as render, json};
+
+/// Runs it.
+///
+/// # Errors
+/// A store that cannot be read.
+pub async fn run(settings: Option<&Path>, args: &HistoryArgs) -> anyhow::Result<Exit> {
+    let context = Context::open(settings, &args.aws, Intent::Look).await?;
+    let store = context.store()?;
+    let now = context.engine.cell.clock.now();
+    let since = args.since.as_deref().map(|s| since(s, now)).transpose()?;
+    let scope = args.scope.scope();
+    let apps: Vec<String> = store
+        .apps()
+        .await?
+        .into_iter()
+        .filter(|app| {
+            let of_target = scope.target.as_ref().is_none_or(|t| t.app == *app);
+            of_target && scope.app.as_ref().is_none_or(|a| a == app)
+        })
+        .collect();
+    let mut chains = Vec::new();
+    for app in &apps {
+        chains.push(store.history(app, None).await?);
+    }
+    if args.verify {
+        return verified(&chains, args.format.format);
+    }
+    let mut entries: Vec<Entry> = chains
+        .into_iter()
+        .flatten()
+        .filter(|e| scope.holds(e.key()) && since.is_none_or(|since| e.at >= since))
+        .collect();
+    entries.sort_by(|a, b| (b.at, &b.app, b.seq).cmp(&(a.at, &a.app, a.seq)));
+    let more = entries.len().saturating_sub(args.limit);
+    entries.truncate(args.limit);
+    print(&match args.format.format {
+        Format::Text => render::text(&entries, more),
+        Format::Json => json::text(&serde_json::json!({
+            "version": 1, "entries": entries, "omitted": more,
+        })),
+        Format::Markdown => render::markdown(&entries, more),
+    })?;
+    Ok(Exit::Fine)
+}
+
+fn verified(chains: &[Vec<Entry>], format: Format) -> anyhow::Result<Exit> {
+    let faults: Vec<String> = chains
+        .iter()
+        .filter_map(|chain| verify(chain).err())
+        .map(|fault| fault.to_string())
+        .collect();
+    let entries: usize = chains.iter().map(Vec::len).sum();
+    let apps = chains.iter().filter(|chain| !chain.is_empty()).count();
+    let text = if format == Format::Json {
+        json::text(&serde_json::json!({
+            "version": 1, "entries": entries, "apps": apps, "faults": faults,
+        }))
+    } else if faults.is_empty() {
+        format!(
+            "{}: {} of {} follow one another without gap, fork or change\n",
+            paint(GOOD, "whole"),
+            // "entrys" is not a word.
+            match entries {
+                1 => "1 entry".to_owned(),
+                n => format!("{n} entries"),
+            },
+            count(apps, "app"),
+        )
+    } else {
+        format!(
+            "{}:\n{}\nSomebody changed the ledger by hand, or a backup was put in its place; \
+             compare it with CloudTrail, and with a restore of the table to a point in time\n",
+            paint(BAD, "not whole"),
+            faults
+                .iter()
+                .map(|fault| format!("  {fault}"))
+                .collect::<Vec<_>>()
+                .join("\n"),
+        )
+    };
+    print(&text)?;
+    Ok(if faults.is_empty() {
+        Exit::Fine
+    } else {
+        Exit::Failed
+    })
+}
+
+/// A moment, or a time ago.
+fn since(text: &str, now: Timestamp) -> anyhow::Result<Timestamp> {
+    if let Ok(at) = text.parse::<Timestamp>() {
+        return Ok(at);
+    }
+    let unit = |letter: char| match letter {
+        'm' => Some(60),
+        'h' => Some(3600),
+        'd' => Some(86_400),
+        _ => None,
+    };
+    let ago = text
+        .chars()
+        .last()
+        .and_then(unit)
+        .zip(text.get(..text.len().saturating_sub(1)))
+        .and_then(|(seconds, number)| number.parse::<i64>().ok()?.checked_mul(seconds));
+    ago.map(SignedDuration::from_secs)
+        .and_then(|ago| now.checked_sub(ago).ok())
+        .with_context(|| {
+            anyhow!("--since {text:?} is no moment; write 2026-03-02T12:00:00Z, 90m, 24h or 7d")
+        })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn since_takes_a_moment_or_a_time_ago() {
+        let now: Timestamp = "2026-03-02T12:00:00Z".parse().unwrap();
+        let at = |text: &str| since(text, now).unwrap().to_string();
+        assert_eq!(at("2026-03-01T00:00:00Z"), "2026-03-01T00:00:00Z");
+        assert_eq!(at("90m"), "2026-03-02T10:30:00Z");
+        assert_eq!(at("2d"), "2026-02-28T12:00:00Z");
+        for bad in ["", "h", "yesterday", "1y", "é"] {
+            assert!(since(bad, now).is_err(), "{bad}");
+        }
+    }
+}

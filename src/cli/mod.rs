@@ -1,0 +1,104 @@
+//! The command line: one file per command; what was typed is in `args`, what it means in
+//! `context`.
+
+pub mod apply;
+pub mod args;
+pub mod check;
+pub mod context;
+pub mod exit;
+pub mod guard;
+pub mod history;
+pub mod iam_policy;
+pub mod lock;
+pub mod out;
+pub mod plan;
+pub mod progress;
+pub mod run;
+pub mod schema;
+pub mod settings;
+pub mod status;
+pub mod store;
+pub mod store_spec;
+
+use std::process::ExitCode;
+
+use anstyle::AnsiColor;
+use clap::{CommandFactory as _, Parser as _};
+
+use self::args::{Cli, ColorChoice, Command};
+use self::exit::Exit;
+
+/// Parses, runs, and gives the exit code.
+pub fn main() -> ExitCode {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => {
+            // clap would exit with 2, which `plan` uses for drift.
+            let _ = error.print();
+            return if error.use_stderr() {
+                Exit::Failed.into()
+            } else {
+                Exit::Fine.into()
+            };
+        }
+    };
+    match cli.color {
+        ColorChoice::Always => anstream::ColorChoice::Always.write_global(),
+        ColorChoice::Never => anstream::ColorChoice::Never.write_global(),
+        ColorChoice::Auto => {}
+    }
+    let runtime = match tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()
+    {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            anstream::eprintln!("error: starting the runtime: {error}");
+            return Exit::Failed.into();
+        }
+    };
+    match runtime.block_on(dispatch(cli)) {
+        Ok(exit) => exit.into(),
+        Err(error) => {
+            let style = AnsiColor::Red.on_default().bold();
+            anstream::eprintln!("{style}error{style:#}: {}", explain(&error));
+            Exit::Failed.into()
+        }
+    }
+}
+
+/// The error and its causes, each once.
+fn explain(error: &anyhow::Error) -> String {
+    let mut text = error.to_string();
+    for cause in error.chain().skip(1) {
+        let cause = cause.to_string();
+        if !text.contains(&cause) {
+            text.push_str(": ");
+            text.push_str(&cause);
+        }
+    }
+    text
+}
+
+async fn dispatch(cli: Cli) -> anyhow::Result<Exit> {
+    let settings = cli.settings.as_deref();
+    match cli.command {
+        Command::Check(args) => check::run(&args),
+        Command::Plan(args) => plan::run(settings, &args).await,
+        Command::Apply(args) => apply::run(settings, &args).await,
+        Command::Run(args) => run::run(settings, &args).await,
+        Command::Status(args) => status::run(settings, &args).await,
+        Command::History(args) => history::run(settings, &args).await,
+        Command::Lock(args) => lock::run(settings, &args).await,
+        Command::Store(args) => store::run(settings, &args).await,
+        Command::Schema(args) => schema::run(&args),
+        Command::IamPolicy(args) => iam_policy::run(settings, &args),
+        Command::Completions { shell } => {
+            let mut script = Vec::new();
+            clap_complete::generate(shell, &mut Cli::command(), "evenkeel", &mut script);
+            out::print(&String::from_utf8_lossy(&script))?;
+            Ok(Exit::Fine)
+        }
+    }
+}

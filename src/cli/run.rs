@@ -1,0 +1,114 @@
+//! `evenkeel run`: the controller.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Context as _, bail};
+use tokio::signal::unix::{SignalKind, signal};
+use tracing_subscriber::EnvFilter;
+
+use super::args::{LogFormat, RunArgs};
+use super::context::Context;
+use super::exit::Exit;
+use super::guard::Intent;
+use crate::engine::controller::{RunOptions, run as control};
+use crate::engine::desired::Folder;
+use crate::engine::http;
+use crate::engine::telemetry::Telemetry;
+
+/// Longest time between looks, when nothing else says.
+const INTERVAL: Duration = Duration::from_secs(60);
+
+/// Completes on SIGINT or SIGTERM.
+///
+/// # Errors
+/// A signal handler that cannot be installed.
+pub async fn stop_signal() -> anyhow::Result<()> {
+    let mut terminate = signal(SignalKind::terminate()).context("listening for SIGTERM")?;
+    let mut interrupt = signal(SignalKind::interrupt()).context("listening for SIGINT")?;
+    tokio::select! {
+        _ = terminate.recv() => {}
+        _ = interrupt.recv() => {}
+    }
+    Ok(())
+}
+
+fn log(format: LogFormat) -> anyhow::Result<()> {
+    let filter = EnvFilter::try_from_env("EVENKEEL_LOG")
+        .unwrap_or_else(|_| EnvFilter::new("warn,evenkeel=info"));
+    let lines = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr);
+    match format {
+        LogFormat::Human => lines.with_target(false).try_init(),
+        LogFormat::Json => lines.json().flatten_event(true).try_init(),
+    }
+    .map_err(|error| anyhow::anyhow!("starting the log: {error}"))
+}
+
+/// Runs until told to stop.
+///
+/// # Errors
+/// Whatever keeps it from starting.
+pub async fn run(settings: Option<&Path>, args: &RunArgs) -> anyhow::Result<Exit> {
+    log(args.log)?;
+    let intent = if args.aws.read_only {
+        Intent::Look
+    } else {
+        Intent::Write
+    };
+    let context = Context::open(settings, &args.aws, intent).await?;
+    let interval = args
+        .interval
+        .or(context.settings.interval)
+        .unwrap_or(INTERVAL);
+    let engine = &context.engine;
+    let telemetry = Arc::new(Telemetry::new(engine.cell.clock.clone()));
+    let listener = http::listen(args.listen).await?;
+    let address = listener.local_addr().context("reading the address")?;
+    tracing::info!(
+        account = engine.cell.account,
+        region = engine.cell.region,
+        folder = %args.folder.path.display(),
+        %address,
+        interval_s = interval.as_secs(),
+        "running"
+    );
+    let mut folder = Folder::open(&args.folder.path, engine.cell.clock.clone());
+    let options = RunOptions {
+        interval,
+        scope: args.scope.scope(),
+        writes: super::plan::allow(!args.aws.read_only),
+    };
+    let stop = tokio_util::sync::CancellationToken::new();
+    let server = tokio::spawn(http::serve(
+        listener,
+        Arc::clone(&telemetry),
+        interval,
+        stop.clone().cancelled_owned(),
+    ));
+    let shutdown = async {
+        if let Err(error) = stop_signal().await {
+            tracing::error!(%error, "no signal can be heard; stopping");
+        }
+        tracing::info!("stopping: nothing new is begun; what was sent is seen through");
+    };
+    control(
+        engine,
+        &mut folder,
+        &options,
+        &*telemetry,
+        &*telemetry,
+        shutdown,
+    )
+    .await;
+    stop.cancel();
+    match server.await {
+        Ok(Ok(())) => {}
+        Ok(Err(error)) => bail!("serving on {address}: {error}"),
+        Err(error) => bail!("serving on {address}: {error}"),
+    }
+    tracing::info!("stopped");
+    Ok(Exit::Fine)
+}

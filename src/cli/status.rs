@@ -1,0 +1,67 @@
+//! `evenkeel status`: every object's conditions, last write, and its app's lease.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+
+use super::args::{Format, StatusArgs};
+use super::context::Context;
+use super::exit::Exit;
+use super::guard::Intent;
+use super::out::print;
+use crate::engine::desired::load;
+use crate::kinds::Policy;
+use crate::model::status::ObjectStatus;
+use crate::model::tree;
+use crate::render::status::{AppStatus, ObjectLine};
+use crate::render::{json, status as render};
+
+/// Runs it.
+///
+/// # Errors
+/// A store that cannot be read.
+pub async fn run(settings: Option<&Path>, args: &StatusArgs) -> anyhow::Result<Exit> {
+    let context = Context::open(settings, &args.aws, Intent::Look).await?;
+    let set = load(&args.folder.path);
+    let engine = &context.engine;
+    let plan = engine
+        .plan(&set, &args.scope.scope(), &Policy::CONTROLLER)
+        .await?;
+    let now = engine.cell.clock.now();
+    let mut apps: BTreeMap<String, AppStatus> = BTreeMap::new();
+    let names: BTreeSet<&str> = plan.objects.iter().map(|o| o.key.app.as_str()).collect();
+    for app in names {
+        let (mut known, mut memory, mut lease) = (BTreeMap::new(), BTreeMap::new(), None);
+        if let Some(store) = &engine.store {
+            known = store.statuses(app).await?;
+            memory = store.memory(app).await?;
+            lease = store.leases(&[app.to_owned()]).await?.pop();
+        }
+        let objects = plan
+            .objects
+            .iter()
+            .filter(|o| o.key.app == app)
+            .map(|o| {
+                let generation = set
+                    .documents
+                    .get(&o.key)
+                    .map(|d| tree::digest(&d.spec))
+                    .unwrap_or_default();
+                let mut status = ObjectStatus::from_plan(o, known.get(&o.key), &generation, now);
+                if let Some(memory) = memory.get(&o.key) {
+                    status.last_write.clone_from(&memory.last_write);
+                }
+                ObjectLine {
+                    key: o.key.clone(),
+                    status,
+                }
+            })
+            .collect();
+        apps.insert(app.to_owned(), AppStatus { objects, lease });
+    }
+    print(&match args.format.format {
+        Format::Text => render::text(&apps, &plan.findings),
+        Format::Json => json::text(&render::json(&apps)),
+        Format::Markdown => render::markdown(&apps),
+    })?;
+    Ok(Exit::Fine)
+}

@@ -1,0 +1,106 @@
+//! Findings as text: what is wrong with the documents, where, and what to do.
+//!
+//! Pure: values in, text out.
+
+use super::layout::{BAD, BOLD, GOOD, WARN, clean, clean_lines, count, hanging, paint};
+use crate::model::document::DesiredSet;
+use crate::model::finding::{Finding, Severity};
+
+/// All of them, a blank line after each.
+pub fn text(findings: &[Finding]) -> String {
+    findings.iter().map(one).collect()
+}
+
+fn one(finding: &Finding) -> String {
+    let word = match finding.severity {
+        Severity::Error => paint(BAD, &format!("error[{}]", finding.rule)),
+        Severity::Warning => paint(WARN, &format!("warning[{}]", finding.rule)),
+    };
+    let mut out = format!("{word}: {}\n", paint(BOLD, &clean(&finding.message)));
+    match (&finding.snippet, &finding.at) {
+        (Some(snippet), _) => out.push_str(&format!("{}\n", clean_lines(snippet))),
+        (None, Some(at)) => out.push_str(&format!("  --> {}\n", clean(&at.to_string()))),
+        (None, None) => {}
+    }
+    if let Some(help) = &finding.help {
+        hanging(&mut out, 8, "  help: ", help);
+    }
+    out.push('\n');
+    out
+}
+
+/// How many errors and warnings there are among `findings`.
+pub fn tally(findings: &[Finding]) -> (usize, usize) {
+    let errors = findings
+        .iter()
+        .filter(|f| f.severity == Severity::Error)
+        .count();
+    (errors, findings.len() - errors)
+}
+
+/// The whole report of `check`.
+pub fn check(set: &DesiredSet, root: &str) -> String {
+    let (errors, warnings) = tally(&set.findings);
+    let size = format!(
+        "{} of {}",
+        count(set.documents.len(), "document"),
+        count(set.apps().len(), "app")
+    );
+    let last = match (errors, warnings) {
+        (0, 0) => format!("{}: {size} in {}", paint(GOOD, "valid"), clean(root)),
+        (0, w) => format!(
+            "{}: {size} in {}, with {}",
+            paint(GOOD, "valid"),
+            clean(root),
+            count(w, "warning")
+        ),
+        (e, w) => format!(
+            "{}: {} and {} in {} ({size} read); apps with errors are frozen",
+            paint(BAD, "not valid"),
+            count(e, "error"),
+            count(w, "warning"),
+            clean(root),
+        ),
+    };
+    format!("{}{last}\n", text(&set.findings))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::document::Span;
+
+    #[test]
+    fn a_finding_says_what_where_and_what_to_do() {
+        let mut finding = Finding::error("unknown-field", "`cpus` is not a field of Service")
+            .help("did you mean `cpu`?")
+            .at(Span {
+                file: "desired-state/a.yaml".into(),
+                line: 4,
+                column: 3,
+            });
+        let plain = |f: &Finding| anstream::adapter::strip_str(&one(f)).to_string();
+        insta::assert_snapshot!(plain(&finding), @r"
+        error[unknown-field]: `cpus` is not a field of Service
+          --> desired-state/a.yaml:4:3
+          help: did you mean `cpu`?
+        ");
+        finding.snippet = Some(" --> desired-state/a.yaml:4:3\n  |\n4 |   cpus: 1".into());
+        insta::assert_snapshot!(plain(&finding), @r"
+        error[unknown-field]: `cpus` is not a field of Service
+         --> desired-state/a.yaml:4:3
+          |
+        4 |   cpus: 1
+          help: did you mean `cpu`?
+        ");
+    }
+
+    #[test]
+    fn an_empty_set_is_counted_too() {
+        let report = check(&DesiredSet::default(), "desired-state");
+        assert!(
+            report.contains("0 documents of 0 apps in desired-state"),
+            "{report}"
+        );
+    }
+}
