@@ -183,7 +183,7 @@ mod tests {
 
     #[test]
     fn a_plan_is_a_table_with_details() {
-        insta::assert_snapshot!(plan(&mixed()), @"");
+        insta::assert_snapshot!(plan(&mixed()));
     }
 
     #[test]

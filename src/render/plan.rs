@@ -360,7 +360,7 @@ pub(super) mod tests {
     fn a_plan_reads_as_a_diff_in_eighty_columns() {
         let text = plain(&mixed());
         assert!(text.lines().all(|l| l.chars().count() <= WIDTH), "{text}");
-        insta::assert_snapshot!(text, @"");
+        insta::assert_snapshot!(text);
     }
 
     #[test]
@@ -371,7 +371,7 @@ pub(super) mod tests {
             in_sync: 1,
             ..Summary::default()
         };
-        insta::assert_snapshot!(plain(&plan), @"");
+        insta::assert_snapshot!(plain(&plan));
     }
 
     #[test]
