@@ -258,6 +258,7 @@ async fn both_applications_converge_against_moto_and_are_then_left_alone() {
         wait: Wait::ForRollouts,
         pinned: Pinned::No,
         patience: Patience::No,
+        stop: tokio_util::sync::CancellationToken::new(),
     };
     let pass = engine.apply(&set, first, &options, &Silent).await;
     assert_eq!(complaints(&pass), Vec::<String>::new());
