@@ -98,6 +98,10 @@ pub fn fate(facts: &Facts, memory: &ObjectMemory, size: &Size) -> Fate {
     if written.size != size_tree(size) || written.revision == facts.task_definition {
         return Fate::Open;
     }
+    // Another base than the one that it failed on: that may run with it.
+    if written.base != facts.task_definition {
+        return Fate::Open;
+    }
     let failed = facts
         .deployments
         .iter()
@@ -110,7 +114,8 @@ pub fn fate(facts: &Facts, memory: &ObjectMemory, size: &Size) -> Fate {
         History::Unreadable(cause) => Fate::Unreadable(cause.clone()),
         History::Read(past) => past
             .iter()
-            .filter(|d| d.status.starts_with("ROLLBACK") || d.status == "STOPPED")
+            // STOPPED is one that a newer deployment took the place of: no word about its size.
+            .filter(|d| d.status.starts_with("ROLLBACK"))
             .find(|d| {
                 d.created_at
                     .zip(written.at)
@@ -171,6 +176,7 @@ pub fn overtaken(facts: &Facts, memory: &ObjectMemory) -> Option<String> {
                     family == base_family && revision > base
                 }),
         })
-        .max_by_key(|d| d.created_at)
+        // Of two within one millisecond the higher revision.
+        .max_by_key(|d| (d.created_at, parts(&d.task_definition).map(|(_, n)| n)))
         .map(|d| d.task_definition.clone())
 }

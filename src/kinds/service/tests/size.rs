@@ -151,11 +151,12 @@ fn our_own_rollout_is_reported_until_it_is_over() {
 #[test]
 fn a_rolled_back_size_is_not_tried_again_until_it_or_the_revision_changes() {
     let mut world = world().written();
-    world.history = History::Read(vec![PastDeployment {
+    let rolled_back = History::Read(vec![PastDeployment {
         created_at: Some(now() - jiff::SignedDuration::from_mins(90)),
         status: "ROLLBACK_SUCCESSFUL".into(),
         reason: "circuit breaker".into(),
     }]);
+    world.history = rolled_back.clone();
     let decision = world.decide(bigger());
     assert!(decision.steps.is_empty());
     assert!(matches!(
@@ -175,9 +176,22 @@ fn a_rolled_back_size_is_not_tried_again_until_it_or_the_revision_changes() {
             .len(),
         2
     );
+    // AWS still tells of the roll-back, but somebody has deployed another revision since.
+    world.history = rolled_back;
     world.service["taskDefinition"] = json!(arn(9));
     world.service["deployments"] = json!([deployment("PRIMARY", 9, "COMPLETED", 5)]);
     world.revision = task_definition(9, "256", "512", json!([]));
+    assert_eq!(world.decide(bigger()).steps.len(), 2);
+}
+
+#[test]
+fn a_size_whose_deployment_a_newer_one_replaced_is_not_taken_for_rolled_back() {
+    let mut world = world().written();
+    world.history = History::Read(vec![PastDeployment {
+        created_at: Some(now() - jiff::SignedDuration::from_mins(90)),
+        status: "STOPPED".into(),
+        reason: "a newer one was created".into(),
+    }]);
     assert_eq!(world.decide(bigger()).steps.len(), 2);
 }
 
