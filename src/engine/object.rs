@@ -42,6 +42,13 @@ enum Attempt {
     Again(String),
 }
 
+/// Whether a reading brought facts that were not in memory.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum News {
+    Some,
+    None,
+}
+
 /// One step of a change, and what it was planned from.
 #[derive(Clone, Copy)]
 struct Order<'a> {
@@ -304,16 +311,17 @@ impl AppRun<'_> {
         lease: &Lease,
         fresh: &ObjectPlan,
         memory: &mut ObjectMemory,
-    ) -> Result<(), AppFault> {
-        let news = fresh
+    ) -> Result<News, AppFault> {
+        let known = fresh
             .remember
             .iter()
-            .any(|(word, fact)| memory.facts.get(word) != Some(fact));
-        if news {
-            memory.facts.extend(fresh.remember.clone());
-            self.store.remember(lease, &fresh.key, memory).await?;
+            .all(|(word, fact)| memory.facts.get(word) == Some(fact));
+        if known {
+            return Ok(News::None);
         }
-        Ok(())
+        memory.facts.extend(fresh.remember.clone());
+        self.store.remember(lease, &fresh.key, memory).await?;
+        Ok(News::Some)
     }
 
     async fn settle(&self, lease: &Lease, outcome: NewOutcome) -> Result<(), AppFault> {
@@ -351,6 +359,10 @@ impl AppRun<'_> {
             if shows && fresh.status == Status::InSync {
                 self.remember(lease, &fresh, memory).await?;
                 return Ok(Attempt::Done(self.rolled(&fresh)));
+            }
+            // What came to light at this reading is no lag: waiting could only lose sight of it.
+            if fresh.change.is_some() && self.remember(lease, &fresh, memory).await? == News::Some {
+                return Ok(Attempt::Again(fresh.notes.join("; ")));
             }
             let over = clock.boot() >= deadline;
             // Held in part: what could be written is written, and the rest says why.
