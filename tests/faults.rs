@@ -61,7 +61,8 @@ fn doubles(w: &World) -> Vec<String> {
     seen.into_keys().collect()
 }
 
-async fn check_aftermath(rig: &Rig, set: &DesiredSet, case: &str) {
+/// All is in order, the chain is whole, nothing is open, nothing was done twice, nothing was told.
+pub async fn check_aftermath(rig: &Rig, set: &DesiredSet, case: &str) {
     let store = rig.engine.store.as_ref().unwrap();
     let plan = rig.plan(set).await;
     assert_eq!(

@@ -8,6 +8,8 @@
 
 mod architecture;
 mod bad_inputs;
+mod ci_deploys;
+mod crash;
 mod docs;
 mod estates;
 mod faults;

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use aws_smithy_runtime_api::client::http::SharedHttpClient;
 use evenkeel::aws::cell::Cell;
 use evenkeel::aws::door::Mode;
 use evenkeel::clock::Clock;
@@ -83,6 +84,15 @@ impl Rig {
         replica(&self.clock, &self.twin, &self.store, seed).await
     }
 
+    /// Another controller, whose every request to AWS and to the store passes through `wrap`.
+    pub async fn another_through(
+        &self,
+        seed: u64,
+        wrap: impl Fn(SharedHttpClient) -> SharedHttpClient,
+    ) -> Engine {
+        replica_through(&self.clock, &self.twin, &self.store, seed, wrap).await
+    }
+
     /// Writes that reached the twin since its log was cleared.
     pub fn writes(&self) -> usize {
         self.twin.world(|w| w.calls.writes().count())
@@ -91,10 +101,20 @@ impl Rig {
 
 /// A controller of its own over the same twin and store.
 async fn replica(clock: &Clock, twin: &Twin, store: &embedded::Engine, seed: u64) -> Engine {
+    replica_through(clock, twin, store, seed, |http| http).await
+}
+
+async fn replica_through(
+    clock: &Clock,
+    twin: &Twin,
+    store: &embedded::Engine,
+    seed: u64,
+    wrap: impl Fn(SharedHttpClient) -> SharedHttpClient,
+) -> Engine {
     let entropy = Entropy::seeded(seed);
     let cell = Cell::connect(
         &twin.sdk_config(),
-        twin.http_client(),
+        wrap(twin.http_client()),
         Mode::ReadWrite,
         clock.clone(),
         entropy.clone(),
@@ -103,7 +123,7 @@ async fn replica(clock: &Clock, twin: &Twin, store: &embedded::Engine, seed: u64
     .unwrap();
     let store = Store::new(StoreConfig {
         sdk: twin.sdk_config(),
-        http: embedded::http_client(store.clone()),
+        http: wrap(embedded::http_client(store.clone())),
         table: "evenkeel".to_owned(),
         account: cell.account.clone(),
         region: cell.region.clone(),

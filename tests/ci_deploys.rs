@@ -1,0 +1,169 @@
+//! CI deploys: whatever the moment of a size change at which CI deploys an image, that image runs
+//! in the end, at the new size.
+//!
+//! The moments are just before and just after the effect of each of the twin's calls. A moment
+//! between two calls to the store is one of these: the store shows nothing of AWS.
+
+use std::time::Duration;
+
+use evenkeel::engine::apply::Wait;
+use evenkeel::model::document::DesiredSet;
+use evenkeel::model::plan::Verdict;
+use evenkeel::twin::World;
+use evenkeel::twin::ecs::RolloutState;
+use evenkeel::twin::estate::FargateService;
+use evenkeel::twin::faults::Fault;
+use serde_json::json;
+
+use crate::faults::check_aftermath;
+use crate::rig::{Rig, complaints, load};
+
+const DOCUMENT: &str = "apiVersion: evenkeel/v1alpha1\nkind: Service\n\
+    metadata: {app: shop, name: web}\nspec: {cluster: main, cpu: 512, memory: 1024}\n";
+
+/// How CI makes its new revision.
+#[derive(Clone, Copy, Debug)]
+enum Ci {
+    /// From the revision that the service has now, with another image.
+    FromLive,
+    /// From a template of its own, which knows the old size.
+    FromTemplate,
+}
+
+impl Ci {
+    fn deploy(self, w: &mut World, image: &str) {
+        let done = match self {
+            Ci::FromLive => w.deploy_image("main", "web", image),
+            Ci::FromTemplate => w.deploy_changed("main", "web", |definition| {
+                definition.insert("cpu".into(), json!("256"));
+                definition.insert("memory".into(), json!("512"));
+                definition["containerDefinitions"][0]["image"] = json!(image);
+            }),
+        };
+        done.unwrap();
+    }
+}
+
+/// On which side of a call's effect.
+#[derive(Clone, Copy, Debug)]
+enum Side {
+    Before,
+    After,
+}
+
+impl Side {
+    fn of(self, act: impl FnOnce(&mut World) + Send + 'static) -> Fault {
+        match self {
+            Side::Before => Fault::ActBefore(Box::new(act)),
+            Side::After => Fault::ActAfter(Box::new(act)),
+        }
+    }
+}
+
+async fn rig(latency: Duration) -> (Rig, DesiredSet) {
+    let rig = Rig::new().await;
+    rig.twin.world(|w| {
+        let service = FargateService::new("main", "web")
+            .image("app:v1")
+            .env("TOKEN", "canary-7f3a")
+            .size(256, 512)
+            .desired(2);
+        w.add_service(&service).unwrap();
+        w.latency = latency;
+        w.calls.clear();
+    });
+    // It has run for long: what CI deploys is newer.
+    rig.clock.sleep(Duration::from_secs(3600)).await;
+    (rig, load(DOCUMENT))
+}
+
+/// How many calls a size change takes when nobody disturbs it.
+async fn undisturbed(latency: Duration) -> usize {
+    let (rig, set) = rig(latency).await;
+    let pass = rig.apply(&set, Wait::ForRollouts).await;
+    assert_eq!(complaints(&pass), Vec::<String>::new());
+    rig.twin.world(|w| w.calls.all().len())
+}
+
+/// Converges as a person or a controller does: again, while it is not in order, at most three
+/// times, with the time of a rollout between.
+async fn converge(rig: &Rig, set: &DesiredSet) {
+    for _ in 0..3 {
+        rig.apply(set, Wait::ForRollouts).await;
+        rig.clock.sleep(Duration::from_secs(600)).await;
+        if rig.plan(set).await.verdict() == Verdict::InOrder {
+            break;
+        }
+    }
+}
+
+async fn assert_the_image_runs_at_the_new_size(
+    rig: &Rig,
+    set: &DesiredSet,
+    image: &str,
+    case: &str,
+) {
+    let (images, size, deployments) = rig.twin.world(|w| {
+        let definition = w.task_definition_of("main", "web").unwrap();
+        let images: Vec<String> = definition.images().map(str::to_owned).collect();
+        let service = w.service("main", "web").unwrap();
+        let deployments: Vec<_> = service.deployments.iter().map(|d| d.rollout).collect();
+        (images, (definition.cpu(), definition.memory()), deployments)
+    });
+    assert_eq!(images, [image], "{case}");
+    assert_eq!(size, (Some(512), Some(1024)), "{case}");
+    assert_eq!(deployments, [RolloutState::Completed], "{case}");
+    check_aftermath(rig, set, case).await;
+}
+
+async fn sweep(ci: Ci, latency: Duration) {
+    let calls = undisturbed(latency).await;
+    for nth in 1..=calls {
+        for side in [Side::Before, Side::After] {
+            let case = format!("{ci:?} {side:?} call {nth} of {calls}, latency {latency:?}");
+            let (rig, set) = rig(latency).await;
+            let deploy = side.of(move |w| ci.deploy(w, "app:v2"));
+            rig.twin.world(|w| w.faults.at_any(nth, deploy));
+            converge(&rig, &set).await;
+            assert_eq!(rig.twin.world(|w| w.faults.waiting()), 0, "{case}: not hit");
+            assert_the_image_runs_at_the_new_size(&rig, &set, "app:v2", &case).await;
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_image_deployed_at_any_moment_of_a_size_change_runs_at_the_new_size() {
+    sweep(Ci::FromLive, Duration::ZERO).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_image_deployed_at_any_moment_of_a_slow_size_change_runs_at_the_new_size() {
+    sweep(Ci::FromLive, Duration::from_millis(700)).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_image_deployed_from_an_old_template_at_any_moment_runs_at_the_new_size() {
+    sweep(Ci::FromTemplate, Duration::ZERO).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn of_two_images_deployed_at_any_two_moments_the_later_runs_at_the_new_size() {
+    let calls = undisturbed(Duration::ZERO).await;
+    for first in 1..calls {
+        // What follows soon is where two deploys meet one step; the far ones are sampled.
+        for second in (first + 1..=calls).filter(|n| n - first <= 3 || n % 5 == 0) {
+            let ci = [Ci::FromLive, Ci::FromTemplate][(first + second) % 2];
+            let case = format!("{ci:?} before calls {first} and {second} of {calls}");
+            let (rig, set) = rig(Duration::ZERO).await;
+            rig.twin.world(|w| {
+                for (nth, image) in [(first, "app:v2"), (second, "app:v3")] {
+                    let deploy = Side::Before.of(move |w| ci.deploy(w, image));
+                    w.faults.at_any(nth, deploy);
+                }
+            });
+            converge(&rig, &set).await;
+            assert_eq!(rig.twin.world(|w| w.faults.waiting()), 0, "{case}: not hit");
+            assert_the_image_runs_at_the_new_size(&rig, &set, "app:v3", &case).await;
+        }
+    }
+}
