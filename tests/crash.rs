@@ -18,6 +18,7 @@ use evenkeel::store::Patience;
 use evenkeel::twin::estate::FargateService;
 use serde_json::json;
 use tokio::sync::Notify;
+use tokio_util::sync::CancellationToken;
 
 use crate::faults::check_aftermath;
 use crate::rig::{EVERYTHING, Rig, complaints, load};
@@ -174,6 +175,7 @@ async fn apply(engine: &Engine, set: &DesiredSet) -> Vec<String> {
         wait: Wait::ForRollouts,
         pinned: Pinned::No,
         patience: Patience::UntilDead,
+        stop: CancellationToken::new(),
     };
     complaints(&engine.apply(set, plan, &options, &Silent).await)
 }
