@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 
 use evenkeel::model::document::DesiredSet;
 use evenkeel::twin::estate::FargateService;
+use serde_json::json;
 
 use crate::rig::{Rig, load};
 
@@ -64,6 +65,36 @@ fn alarms(apps: usize, per_app: usize) -> String {
         }
     }
     text
+}
+
+/// The alarms of [`thousand`], live and as their documents say: creating four thousand of them
+/// through the ledger would take longer than what is measured.
+pub fn seed_alarms(rig: &Rig, apps: usize, per_app: usize, clusters: usize) {
+    rig.twin.world(|w| {
+        for app in 0..apps {
+            for n in 0..per_app {
+                for i in 0..4 {
+                    let metric = ["CPUUtilization", "MemoryUtilization"][i % 2];
+                    w.cloudwatch.put_owned_alarm(json!({
+                        "AlarmName": format!("app-{app}-s-{n}-{i}"),
+                        "MetricName": metric,
+                        "Namespace": "AWS/ECS",
+                        "Dimensions": [
+                            {"Name": "ClusterName", "Value": format!("c-{}", app % clusters)},
+                            {"Name": "ServiceName", "Value": format!("app-{app}-s-{n}")},
+                        ],
+                        "Statistic": "Average",
+                        "Period": 300,
+                        "EvaluationPeriods": 2,
+                        "DatapointsToAlarm": 2,
+                        "Threshold": 70.0 + i as f64,
+                        "ComparisonOperator": "GreaterThanThreshold",
+                        "TreatMissingData": "notBreaching",
+                    }));
+                }
+            }
+        }
+    });
 }
 
 /// A thousand services in 200 apps over 5 clusters, each with one policy and four alarms.

@@ -5,7 +5,7 @@ use std::time::Duration;
 use evenkeel::engine::apply::Wait;
 use evenkeel::model::plan::Verdict;
 
-use crate::estates::{seed, services, thousand};
+use crate::estates::{seed, seed_alarms, services, thousand};
 use crate::rig::{Rig, complaints, load};
 
 #[tokio::test(start_paused = true)]
@@ -39,6 +39,7 @@ async fn two_hundred_size_changes_converge_as_fast_as_the_rates_allow_and_are_ne
 async fn a_thousand_services_in_order_cost_a_quarter_of_a_call_each_and_no_write() {
     let rig = Rig::new().await;
     seed(&rig, 200, 5, 5);
+    seed_alarms(&rig, 200, 5, 5);
     let set = thousand();
     let pass = rig.apply(&set, Wait::ForRollouts).await;
     assert_eq!(complaints(&pass), Vec::<String>::new());
