@@ -10,7 +10,6 @@
 use std::collections::BTreeMap;
 
 use criterion::{Criterion, criterion_group, criterion_main};
-use evenkeel::engine::apply::Wait;
 use evenkeel::kinds::{KINDS, Policy};
 use evenkeel::model::memory::Memory;
 use evenkeel::model::plan::Verdict;
@@ -31,8 +30,7 @@ fn planner(c: &mut Criterion) {
     let set = estates::thousand();
     let (snapshot, now) = runtime.block_on(async {
         let rig = rig::Rig::new().await;
-        estates::seed(&rig, 200, 5, 5);
-        rig.apply(&set, Wait::ForRollouts).await;
+        estates::settle_thousand(&rig).await;
         let snapshot = rig.engine.observe(&set, &Scope::all()).await;
         (snapshot, rig.clock.now())
     });

@@ -61,6 +61,17 @@ impl Rig {
             .unwrap()
     }
 
+    /// Everything allowed, for one pass.
+    pub fn options(&self, wait: Wait) -> ApplyOptions {
+        ApplyOptions {
+            policy: EVERYTHING,
+            wait,
+            pinned: Pinned::No,
+            patience: Patience::UntilDead,
+            stop: CancellationToken::new(),
+        }
+    }
+
     /// Plans and converges once, everything allowed.
     pub async fn apply(&self, set: &DesiredSet, wait: Wait) -> Pass {
         self.apply_as(set, wait, EVERYTHING).await
@@ -71,10 +82,7 @@ impl Rig {
         let plan = self.engine.plan(set, &Scope::all(), &policy).await.unwrap();
         let options = ApplyOptions {
             policy,
-            wait,
-            pinned: Pinned::No,
-            patience: Patience::UntilDead,
-            stop: CancellationToken::new(),
+            ..self.options(wait)
         };
         self.engine.apply(set, plan, &options, &Silent).await
     }
