@@ -2,7 +2,7 @@
 
 mod rules;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Map, Value, json};
 
@@ -110,6 +110,8 @@ impl CloudWatch {
             );
         }
         found.sort_by_key(|(name, ..)| *name);
+        let names: BTreeSet<&str> = strings(&input["AlarmNames"]).into_iter().collect();
+        found.retain(|(name, ..)| names.is_empty() || names.contains(name.as_str()));
         found.retain(|(name, _, alarm)| matches(input, name, alarm));
         let after = page_start(&input["NextToken"])?;
         let size = input["MaxRecords"]
@@ -287,7 +289,6 @@ pub fn arn(name: &str, cx: &CallContext) -> String {
 }
 
 fn matches(input: &Value, name: &str, alarm: &Value) -> bool {
-    let names = strings(&input["AlarmNames"]);
     let prefix = input["AlarmNamePrefix"].as_str().unwrap_or_default();
     let state = input["StateValue"].as_str();
     let action = input["ActionPrefix"].as_str();
@@ -297,8 +298,7 @@ fn matches(input: &Value, name: &str, alarm: &Value) -> bool {
             .flat_map(|list| strings(&alarm[*list]))
             .any(|action| action.starts_with(prefix))
     };
-    (names.is_empty() || names.contains(&name))
-        && name.starts_with(prefix)
+    name.starts_with(prefix)
         && state.is_none_or(|state| alarm["StateValue"] == state)
         && action.is_none_or(has_action)
 }

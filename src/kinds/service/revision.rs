@@ -49,6 +49,8 @@ struct Kept {
     known: BTreeMap<String, Revision>,
     /// ARNs in use, by `cluster/service`.
     uses: BTreeMap<String, BTreeSet<String>>,
+    /// How many objects use each.
+    users: BTreeMap<String, usize>,
 }
 
 impl Revisions {
@@ -64,19 +66,31 @@ impl Revisions {
     /// Keeps one that `object` uses.
     pub fn keep(&self, object: &str, revision: Revision) {
         let mut kept = self.kept();
-        kept.uses
-            .entry(object.to_owned())
-            .or_default()
-            .insert(revision.arn.clone());
-        kept.known.insert(revision.arn.clone(), revision);
+        let Kept { known, uses, users } = &mut *kept;
+        let arns = uses.entry(object.to_owned()).or_default();
+        if arns.insert(revision.arn.clone()) {
+            *users.entry(revision.arn.clone()).or_default() += 1;
+        }
+        known.insert(revision.arn.clone(), revision);
     }
 
     /// Says that `object` uses exactly `arns` from now on, and forgets what nobody uses.
     pub fn used(&self, object: &str, arns: BTreeSet<String>) {
         let mut kept = self.kept();
-        kept.uses.insert(object.to_owned(), arns);
-        let Kept { known, uses } = &mut *kept;
-        known.retain(|arn, _| uses.values().any(|arns| arns.contains(arn)));
+        let Kept { known, uses, users } = &mut *kept;
+        for arn in &arns {
+            *users.entry(arn.clone()).or_default() += 1;
+        }
+        // Counted rather than searched: with a thousand services a search would be a million.
+        for arn in uses.insert(object.to_owned(), arns).unwrap_or_default() {
+            if let Some(left) = users.get_mut(&arn) {
+                *left = left.saturating_sub(1);
+                if *left == 0 {
+                    users.remove(&arn);
+                    known.remove(&arn);
+                }
+            }
+        }
     }
 
     /// Reads those of `arns` that are not kept, each once; the result has an entry for each.
