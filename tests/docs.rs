@@ -4,6 +4,8 @@ use std::fs;
 use std::path::Path;
 
 use evenkeel::docs;
+use evenkeel::engine::desired;
+use evenkeel::model::finding::Severity;
 
 fn package() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
@@ -87,6 +89,50 @@ fn written() -> Vec<(String, String)> {
         .collect()
 }
 
+/// The fenced blocks of `language` in `text`, with the line where each starts.
+fn blocks<'t>(text: &'t str, language: &str) -> Vec<(usize, Vec<&'t str>)> {
+    let mut found: Vec<(usize, Vec<&str>)> = Vec::new();
+    let mut fence = None;
+    for (number, line) in (1..).zip(text.lines()) {
+        match (fence, line.strip_prefix("```")) {
+            (None, Some(word)) => {
+                fence = Some(word == language);
+                if word == language {
+                    found.push((number, Vec::new()));
+                }
+            }
+            (Some(_), Some(_)) => fence = None,
+            (Some(true), None) => found.last_mut().unwrap().1.push(line),
+            _ => {}
+        }
+    }
+    found
+}
+
+#[test]
+fn every_document_that_the_docs_show_loads() {
+    let mut shown = 0;
+    for (file, text) in written() {
+        for (line, block) in blocks(&text, "yaml") {
+            let block = block.join("\n");
+            if !block.contains("apiVersion:") {
+                continue;
+            }
+            shown += 1;
+            let set = desired::load_files([(file.as_str(), block.as_bytes())]);
+            // A document on its own may refer to one that the page does not show.
+            let faults: Vec<String> = set
+                .findings
+                .iter()
+                .filter(|f| f.severity == Severity::Error && !f.rule.contains("reference"))
+                .map(|f| f.message.clone())
+                .collect();
+            assert!(faults.is_empty(), "{file}:{line}: {faults:?}");
+        }
+    }
+    assert!(shown > 0);
+}
+
 #[test]
 fn every_link_between_pages_leads_somewhere() {
     for (file, text) in written() {
@@ -99,4 +145,34 @@ fn every_link_between_pages_leads_somewhere() {
             assert!(folder.join(target).exists(), "{file}: {target}");
         }
     }
+}
+
+#[test]
+fn every_application_that_is_shipped_loads_and_satisfies_the_editors_schema() {
+    let schema = evenkeel::schema::editors(evenkeel::kinds::KINDS);
+    let validator = jsonschema::validator_for(&schema).unwrap();
+    let mut shown = 0;
+    for folder in [
+        "desired-state",
+        "examples/personal-journal",
+        "examples/semiont",
+    ] {
+        let set = desired::load(&package().join(folder));
+        assert!(set.findings.is_empty(), "{folder}: {:#?}", set.findings);
+        for document in set.documents.values() {
+            let whole = serde_json::json!({
+                "apiVersion": evenkeel::source::API_VERSION,
+                "kind": document.key.kind,
+                "metadata": {"app": document.key.app, "name": document.key.name},
+                "spec": document.spec,
+            });
+            let faults: Vec<String> = validator
+                .iter_errors(&whole)
+                .map(|error| error.to_string())
+                .collect();
+            assert!(faults.is_empty(), "{}: {faults:?}", document.key);
+            shown += 1;
+        }
+    }
+    assert!(shown > 20);
 }
