@@ -10,6 +10,7 @@ mod architecture;
 mod bad_inputs;
 mod ci_deploys;
 mod crash;
+mod demo;
 mod docs;
 mod estates;
 mod faults;
