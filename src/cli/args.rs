@@ -100,6 +100,11 @@ pub enum Command {
     Schema(SchemaArgs),
     /// Print the least IAM policy for the kinds in use.
     IamPolicy(IamPolicyArgs),
+    /// Watch evenkeel work on a model of AWS, on this machine alone.
+    #[command(
+        after_help = "Needs no AWS account and no network. Ends by itself with exit 0, or with 1 if anything\ndid not come out as it should have; with --serve it stays up."
+    )]
+    Demo(crate::demo::command::DemoArgs),
     /// Print a completion script for a shell.
     Completions {
         /// Which shell.

@@ -94,6 +94,10 @@ async fn dispatch(cli: Cli) -> anyhow::Result<Exit> {
         Command::Store(args) => store::run(settings, &args).await,
         Command::Schema(args) => schema::run(&args),
         Command::IamPolicy(args) => iam_policy::run(settings, &args),
+        Command::Demo(args) => {
+            crate::demo::command::run(&args).await?;
+            Ok(Exit::Fine)
+        }
         Command::Completions { shell } => {
             let mut script = Vec::new();
             clap_complete::generate(shell, &mut Cli::command(), "evenkeel", &mut script);

@@ -10,6 +10,8 @@ use super::estate::{JOURNAL, SEMIONT, UNMANAGED_ALARM, UNMANAGED_SERVICE};
 use super::intruder;
 use super::stage::{self, ROLLOUT, Served};
 use super::voice::Voice;
+use tokio_util::sync::CancellationToken;
+
 use crate::clock::Clock;
 use crate::engine::Engine;
 use crate::engine::apply::{ApplyOptions, Pinned, Wait};
@@ -180,6 +182,7 @@ impl Tour<'_> {
             wait: Wait::ForRollouts,
             pinned: Pinned::No,
             patience: Patience::UntilDead,
+            stop: CancellationToken::new(),
         };
         let plan = self.plan(set).await?;
         Ok(self.engine.apply(set, plan, &options, self.voice).await)
