@@ -144,7 +144,9 @@ async fn open_store(
     });
     if embedded {
         store.create_table(Protection::Embedded).await?;
-    } else if store.ready().await? == Ready::Missing {
+        return Ok(store.on_this_machine());
+    }
+    if store.ready().await? == Ready::Missing {
         bail!(
             "the store's table {table} does not exist in {}; create it with `evenkeel store \
              create --store {spec}`",
