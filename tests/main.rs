@@ -6,6 +6,7 @@
     reason = "all of this is tests: a panic is how they fail"
 )]
 
+mod applications;
 mod architecture;
 mod bad_inputs;
 mod ci_deploys;
@@ -15,7 +16,12 @@ mod docs;
 mod estates;
 mod faults;
 mod fleet;
+mod guard;
+mod kill;
 mod oracle_moto;
+mod process;
 mod replicas;
 mod rig;
+mod run_command;
 mod store;
+mod two_writers;
