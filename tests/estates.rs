@@ -70,12 +70,18 @@ fn alarms(apps: usize, per_app: usize) -> String {
     text
 }
 
-/// A thousand services in 200 apps over 5 clusters, each with one policy and four alarms.
-pub fn thousand() -> DesiredSet {
+/// The documents of a thousand services in 200 apps over 5 clusters, each with one policy and
+/// four alarms, as one text.
+pub fn thousand_text() -> String {
     let scaling = "cpu: 256, memory: 512, scaling: {minCapacity: 1, maxCapacity: 4, \
                    targetTracking: [{name: cpu, metric: ECSServiceAverageCPUUtilization, \
                    targetValue: 70}]}";
-    load(&(services(200, 5, 5, scaling) + &alarms(200, 5)))
+    services(200, 5, 5, scaling) + &alarms(200, 5)
+}
+
+/// The thousand, loaded.
+pub fn thousand() -> DesiredSet {
+    load(&thousand_text())
 }
 
 /// Brings the thousand in order behind the engine's back, since ten thousand writes at AWS's

@@ -7,6 +7,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 
 use crate::engine::progress::{Event, Progress};
 use crate::render::layout::clean;
+use crate::store::LEASE_DURATION;
 
 /// Shows what an engine does.
 pub struct Shown {
@@ -58,6 +59,11 @@ impl Shown {
 impl Progress for Shown {
     fn event(&self, event: &Event) {
         match event {
+            Event::Leasing { app } => self.now(format!(
+                "{}: asking for the lease; up to {} s if its last holder died",
+                clean(app),
+                LEASE_DURATION.as_secs()
+            )),
             Event::Leased { app, .. } => self.now(format!("{}: lease taken", clean(app))),
             Event::Busy { app, holder } => self.say(&format!(
                 "  {}: another process is writing it ({})",

@@ -70,6 +70,7 @@ impl Voice {
 impl Progress for Voice {
     fn event(&self, event: &Event) {
         match event {
+            Event::Leasing { .. } => {}
             Event::Leased { app, token } => {
                 self.raw(&format!("  {app}: lease taken, token {token}\n"));
             }

@@ -47,6 +47,9 @@ impl AppRun<'_> {
         pending: &[&ObjectPlan],
         passes: &mut BTreeMap<ResourceKey, ObjectPass>,
     ) -> Result<(), AppFault> {
+        self.progress.event(&Event::Leasing {
+            app: self.app.to_owned(),
+        });
         let lease = match self.store.acquire(self.app, self.options.patience).await {
             Ok(lease) => lease,
             Err(AcquireError::Held(row)) => {

@@ -364,6 +364,10 @@ impl AppRun<'_> {
             if fresh.change.is_some() && self.remember(lease, &fresh, memory).await? == News::Some {
                 return Ok(Attempt::Again(fresh.notes.join("; ")));
             }
+            // Waiting cannot change what waits for a person.
+            if fresh.change.is_none() && fresh.status == Status::Blocked {
+                return Ok(Attempt::Done(untouched(&fresh).ended));
+            }
             let over = clock.boot() >= deadline;
             // Held in part: what could be written is written, and the rest says why.
             if shows && over {

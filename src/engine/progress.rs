@@ -5,6 +5,12 @@ use crate::model::key::ResourceKey;
 /// Something happened.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Event {
+    /// An app's lease is being asked for. A holder that died keeps it for up to one lease
+    /// duration.
+    Leasing {
+        /// Whose.
+        app: String,
+    },
     /// An app's lease was taken.
     Leased {
         /// Whose.

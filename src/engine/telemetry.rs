@@ -171,6 +171,7 @@ impl Observer for Telemetry {
 impl Progress for Telemetry {
     fn event(&self, event: &Event) {
         match event {
+            Event::Leasing { app } => tracing::debug!(app, "asking for the lease"),
             Event::Leased { app, token } => tracing::debug!(app, token, "lease taken"),
             Event::Busy { app, holder } => tracing::info!(app, holder, "another process holds it"),
             Event::Resolving { key, intent } => {
