@@ -5,8 +5,10 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
+use clap::CommandFactory as _;
 use serde_json::Value;
 
+use crate::cli::args::Cli;
 use crate::kinds::{KINDS, Kind};
 use crate::model::operation::{Effect, OPERATIONS, Operation, operation};
 use crate::schema;
@@ -23,6 +25,7 @@ pub fn pages() -> BTreeMap<String, String> {
         );
     }
     pages.insert("docs/reference/README.md".to_owned(), index_page());
+    pages.insert("docs/reference/cli.md".to_owned(), cli_page());
     pages.insert("docs/reference/calls.md".to_owned(), calls_page());
     pages.insert(
         "docs/schema.json".to_owned(),
@@ -46,6 +49,7 @@ fn index_page() -> String {
         "\nEvery document has the same head: `apiVersion: evenkeel/v1alpha1`, `kind`, and `metadata` with `app` (what is\n\
          locked, written and frozen together) and `name` (unique for its app and kind), both DNS labels. A field of `spec`\n\
          that a document leaves out is never compared, cleared or defaulted.\n\n\
+         - [cli.md](cli.md): every command and option.\n\
          - [calls.md](calls.md): every AWS call that Evenkeel can make, with its IAM action and rate.\n\
          - [../schema.json](../schema.json): the JSON Schema for editors, also printed by `evenkeel schema`.\n",
     );
@@ -112,6 +116,35 @@ fn calls_page() -> String {
     }
     page.push_str("\nRates are AWS's published ones (calls at once, then calls a second) for an account and region; a rate marked \"guess\" is not published.\n");
     page
+}
+
+/// Columns of the help texts, whatever terminal they are written from.
+const HELP_WIDTH: usize = 80;
+
+fn cli_page() -> String {
+    let mut page = format!("{GENERATED}# Command line\n");
+    let mut root = Cli::command().term_width(HELP_WIDTH);
+    root.build();
+    help(&mut page, &mut root, "evenkeel", 2);
+    page
+}
+
+/// The help of `command` and of all that are below it.
+fn help(page: &mut String, command: &mut clap::Command, name: &str, level: usize) {
+    let text = command.clone().render_long_help().to_string();
+    let lines: Vec<&str> = text.lines().map(str::trim_end).collect();
+    let _ = write!(
+        page,
+        "\n{} `{name}`\n\n```text\n{}\n```\n",
+        "#".repeat(level),
+        lines.join("\n")
+    );
+    for below in command.get_subcommands_mut() {
+        if below.get_name() != "help" {
+            let name = format!("{name} {}", below.get_name());
+            help(page, below, &name, 3);
+        }
+    }
 }
 
 const CALLS_HEAD: &str =

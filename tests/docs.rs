@@ -3,6 +3,8 @@
 use std::fs;
 use std::path::Path;
 
+use clap::Parser as _;
+use evenkeel::cli::args::Cli;
 use evenkeel::docs;
 use evenkeel::engine::desired;
 use evenkeel::model::finding::Severity;
@@ -175,4 +177,28 @@ fn every_application_that_is_shipped_loads_and_satisfies_the_editors_schema() {
         }
     }
     assert!(shown > 20);
+}
+
+#[test]
+fn every_command_that_the_docs_show_can_be_typed() {
+    let mut shown = 0;
+    for (file, text) in written() {
+        for (line, block) in blocks(&text, "console") {
+            for typed in block.iter().filter_map(|l| l.strip_prefix("$ ")) {
+                let typed = typed.split(" > ").next().unwrap();
+                // Words in quotes belong together.
+                let words = typed
+                    .split('"')
+                    .enumerate()
+                    .flat_map(|(i, part)| match i % 2 {
+                        0 => part.split_whitespace().collect(),
+                        _ => vec![part],
+                    });
+                let parsed = Cli::try_parse_from(words);
+                assert!(parsed.is_ok(), "{file}:{line}: {}", parsed.unwrap_err());
+                shown += 1;
+            }
+        }
+    }
+    assert!(shown > 10, "{shown}");
 }

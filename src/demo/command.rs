@@ -53,7 +53,8 @@ fn invitation(url: &str) -> String {
         "A model of AWS listens on {url}, with both applications out of order.\n\
          It forgets everything when it ends (Ctrl-C). In another terminal:\n\
          \n\
-         export AWS_ENDPOINT_URL={url} AWS_REGION={REGION}\n\
+         export AWS_ENDPOINT_URL={url}\n\
+         export AWS_REGION={REGION} AWS_DEFAULT_REGION={REGION}\n\
          export AWS_ACCESS_KEY_ID={ACCESS_KEY} AWS_SECRET_ACCESS_KEY={SECRET_KEY}\n\
          \n\
          evenkeel plan desired-state\n\
