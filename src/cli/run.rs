@@ -64,7 +64,7 @@ pub async fn run(settings: Option<&Path>, args: &RunArgs) -> anyhow::Result<Exit
         .or(context.settings.interval)
         .unwrap_or(INTERVAL);
     let engine = &context.engine;
-    let telemetry = Arc::new(Telemetry::new(engine.cell.clock.clone()));
+    let telemetry = Arc::new(Telemetry::new(Arc::clone(&engine.cell)));
     let listener = http::listen(args.listen).await?;
     let address = listener.local_addr().context("reading the address")?;
     tracing::info!(

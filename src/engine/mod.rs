@@ -75,12 +75,14 @@ impl Engine {
         scope: &Scope,
         policy: &Policy,
     ) -> Result<Plan, StoreError> {
+        let before = self.cell.budget.calls();
         let snapshot = self.observe(set, scope).await;
+        let reads = since(&before, self.cell.budget.calls());
         let mut memory = Memory {
             consulted: self.store.is_some(),
             objects: BTreeMap::new(),
         };
-        let plan = self.plan_from(set, scope, &snapshot, &memory, policy);
+        let plan = self.plan_from(set, scope, &snapshot, &memory, policy, &reads);
         let Some(store) = &self.store else {
             return Ok(plan);
         };
@@ -88,18 +90,18 @@ impl Engine {
         if apps.is_empty() {
             return Ok(plan);
         }
-        let mut reads = stream::iter(apps)
+        let mut queries = stream::iter(apps)
             .map(|app| async move { (store.memory(&app).await, app) })
             .buffer_unordered(STORE_QUERIES);
-        while let Some((read, app)) = reads.next().await {
+        while let Some((read, app)) = queries.next().await {
             memory.objects.extend(read?);
             self.recalled
                 .lock()
                 .unwrap_or_else(PoisonError::into_inner)
                 .insert(app, self.cell.clock.boot());
         }
-        drop(reads);
-        Ok(self.plan_from(set, scope, &snapshot, &memory, policy))
+        drop(queries);
+        Ok(self.plan_from(set, scope, &snapshot, &memory, policy, &reads))
     }
 
     /// The apps whose history is needed: something is not in order, or it was not read for long.
@@ -119,7 +121,7 @@ impl Engine {
             .collect()
     }
 
-    /// Plans from what was seen.
+    /// Plans from what was seen. `reads` are the calls that the look took.
     pub fn plan_from(
         &self,
         set: &DesiredSet,
@@ -127,14 +129,8 @@ impl Engine {
         snapshot: &Snapshot,
         memory: &Memory,
         policy: &Policy,
+        reads: &BTreeMap<String, u64>,
     ) -> Plan {
-        let reads = self
-            .cell
-            .budget
-            .calls()
-            .into_iter()
-            .filter(|(name, _)| name != "sts.GetCallerIdentity")
-            .collect();
         plan::plan(&Inputs {
             kinds: KINDS,
             set,
@@ -143,7 +139,7 @@ impl Engine {
             memory,
             policy,
             now: self.cell.clock.now(),
-            reads: &reads,
+            reads,
         })
     }
 
@@ -155,4 +151,15 @@ impl Engine {
 /// Whether what the store knows could change this object's plan.
 fn needs_history(object: &ObjectPlan) -> bool {
     object.status != Status::InSync || object.rollout.is_some() || !object.remember.is_empty()
+}
+
+/// What was called since `before` was counted.
+fn since(before: &BTreeMap<String, u64>, now: BTreeMap<String, u64>) -> BTreeMap<String, u64> {
+    now.into_iter()
+        .map(|(name, n)| {
+            let fresh = n.saturating_sub(before.get(&name).copied().unwrap_or(0));
+            (name, fresh)
+        })
+        .filter(|(_, n)| *n > 0)
+        .collect()
 }

@@ -103,9 +103,14 @@ impl AppRun<'_> {
             consulted: true,
             objects: BTreeMap::from([(key.clone(), memory.clone())]),
         };
-        let mut plan =
-            self.engine
-                .plan_from(self.set, &scope, &snapshot, &memory, &self.options.policy);
+        let mut plan = self.engine.plan_from(
+            self.set,
+            &scope,
+            &snapshot,
+            &memory,
+            &self.options.policy,
+            &BTreeMap::new(),
+        );
         plan.objects.pop()
     }
 

@@ -112,7 +112,14 @@ impl Engine {
             consulted: true,
             objects: BTreeMap::from([(key.clone(), closed)]),
         };
-        let plan = self.plan_from(set, &scope, &snapshot, &memory, &Policy::CONTROLLER);
+        let plan = self.plan_from(
+            set,
+            &scope,
+            &snapshot,
+            &memory,
+            &Policy::CONTROLLER,
+            &BTreeMap::new(),
+        );
         let object = plan.objects.first()?;
         match object.status {
             Status::Unreadable => None,

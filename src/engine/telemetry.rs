@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use metrics::{counter, gauge, with_local_recorder};
@@ -10,7 +10,7 @@ use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle, Prometheu
 
 use super::controller::Observer;
 use super::progress::{Event, Progress};
-use crate::clock::Clock;
+use crate::aws::cell::Cell;
 use crate::model::document::DesiredSet;
 use crate::model::finding::Severity;
 use crate::model::pass::{Ended, ObjectPass};
@@ -20,7 +20,7 @@ use crate::model::plan::{Plan, Status};
 pub struct Telemetry {
     recorder: PrometheusRecorder,
     handle: PrometheusHandle,
-    clock: Clock,
+    cell: Arc<Cell>,
     looked: AtomicBool,
     last_look: Mutex<Duration>,
     /// What was told of each finding and held object already; log lines are for news.
@@ -38,13 +38,13 @@ const STATUSES: [(Status, &str); 6] = [
 
 impl Telemetry {
     /// Nothing counted yet.
-    pub fn new(clock: Clock) -> Self {
+    pub fn new(cell: Arc<Cell>) -> Self {
         let recorder = PrometheusBuilder::new().build_recorder();
         let handle = recorder.handle();
         Self {
             recorder,
             handle,
-            clock,
+            cell,
             looked: AtomicBool::new(false),
             last_look: Mutex::default(),
             told: Mutex::default(),
@@ -63,7 +63,7 @@ impl Telemetry {
                 .last_look
                 .lock()
                 .unwrap_or_else(PoisonError::into_inner);
-            self.clock.boot().saturating_sub(last)
+            self.cell.clock.boot().saturating_sub(last)
         })
     }
 
@@ -122,7 +122,7 @@ impl Observer for Telemetry {
         *self
             .last_look
             .lock()
-            .unwrap_or_else(PoisonError::into_inner) = self.clock.boot();
+            .unwrap_or_else(PoisonError::into_inner) = self.cell.clock.boot();
         self.looked.store(true, Ordering::SeqCst);
         self.log_news(set, plan);
         let mut counts: BTreeMap<(&str, &str), f64> = BTreeMap::new();
@@ -140,8 +140,8 @@ impl Observer for Telemetry {
             }
             #[expect(clippy::cast_precision_loss, reason = "far below 2^52 findings")]
             gauge!("evenkeel_findings_errors").set(plan.summary.errors as f64);
-            for (operation, n) in &plan.calls {
-                counter!("evenkeel_aws_calls_total", "operation" => operation.clone()).absolute(*n);
+            for (operation, n) in self.cell.budget.calls() {
+                counter!("evenkeel_aws_calls_total", "operation" => operation).absolute(n);
             }
         });
     }

@@ -189,21 +189,17 @@ fn calls(plan: &Plan) -> String {
     if total == 0 {
         return String::new();
     }
-    let list: Vec<String> = by_name
-        .iter()
-        .map(|(name, n)| format!("{n} {name}"))
-        .collect();
-    let mut out = String::new();
-    hanging(&mut out, 8, "Writes: ", &list.join(", "));
-    hanging(
-        &mut out,
-        8,
-        "",
-        &format!(
-            "at AWS's rates they need at least {}",
-            seconds(plan.summary.least_seconds)
+    let mut out = format!(
+        "{}, at least {} at AWS's rates:\n",
+        paint(
+            BOLD,
+            &count(usize::try_from(total).unwrap_or(usize::MAX), "write")
         ),
+        seconds(plan.summary.least_seconds)
     );
+    for (name, n) in by_name {
+        out.push_str(&format!("  {n:>4} {name}\n"));
+    }
     out.push('\n');
     out
 }

@@ -93,11 +93,7 @@ fn target(draft: &mut Draft<'_>, bounds: Bounds, live: &Scaling) {
             ),
         )
     } else if clamped > count {
-        let more = clamped - count;
-        (
-            Risk::Routine,
-            format!("{more} tasks are added to reach {min}"),
-        )
+        (Risk::Routine, format!("tasks are added until {min} run"))
     } else {
         (
             Risk::Routine,
