@@ -181,8 +181,12 @@ pub struct AwsArgs {
     /// Profile of the AWS configuration files.
     #[arg(long, value_name = "NAME")]
     pub profile: Option<String>,
-    /// Where leases and ledger are: embedded[:FILE] or dynamodb:TABLE.
-    #[arg(long, value_name = "STORE")]
+    /// Where leases and ledger are.
+    #[arg(
+        long,
+        value_name = "STORE",
+        help = "Where leases and ledger are: embedded[:FILE] or dynamodb:TABLE"
+    )]
     pub store: Option<StoreSpec>,
     /// Refuse every write to AWS, whatever else is asked.
     #[arg(long)]
