@@ -173,7 +173,7 @@ pub fn holder() -> String {
     let user = ["USER", "LOGNAME"]
         .iter()
         .find_map(|name| std::env::var(name).ok())
-        .unwrap_or_else(|| "unknown".to_owned());
+        .unwrap_or_else(|| format!("uid{}", rustix::process::getuid().as_raw()));
     let uname = rustix::system::uname();
     let host = uname.nodename().to_string_lossy().into_owned();
     format!("{user}@{host}/{}", std::process::id())

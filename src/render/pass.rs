@@ -28,7 +28,9 @@ pub fn text(pass: &Pass) -> String {
             paint(style, &format!("{word:<11}")),
             clean(&object.key.to_string())
         ));
-        hanging(&mut out, 12, "", detail);
+        if !detail.is_empty() {
+            hanging(&mut out, 12, "", detail);
+        }
     }
     out.push_str(&summary(pass));
     out

@@ -92,8 +92,11 @@ pub fn text(apps: &BTreeMap<String, AppStatus>, wrong: &[Finding]) -> String {
                 paint(DIM, &since),
             ));
             for condition in &object.status.conditions {
-                let told =
-                    condition.status != Truth::False || condition.kind == ConditionKind::Ready;
+                // `Ready` says only once more what the others say.
+                let told = match condition.kind {
+                    ConditionKind::Ready => condition.status == Truth::Unknown,
+                    _ => condition.status == Truth::True,
+                };
                 if !ready && told && !condition.message.is_empty() {
                     hanging(
                         &mut out,
