@@ -52,11 +52,13 @@ pub async fn run(settings: Option<&Path>, args: &ApplyArgs) -> anyhow::Result<Ex
             (context.engine.plan(&set, &scope, &policy).await?, policy)
         }
     };
-    let people = args.format.format == Format::Text;
-    if people {
-        print(&render::text(&plan))?;
-    }
     let asked = plan.summary.steps > 0 && !args.yes;
+    if args.format.format == Format::Text {
+        print(&render::text(&plan))?;
+    } else if asked {
+        // Nobody is asked about what was not shown; standard output is for the report.
+        anstream::eprintln!("{}", render::text(&plan));
+    }
     if asked && !confirmed(&plan)? {
         anstream::eprintln!("nothing was written");
         return Ok(Exit::Failed);

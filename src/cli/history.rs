@@ -10,7 +10,7 @@ use super::context::Context;
 use super::exit::Exit;
 use super::guard::Intent;
 use super::out::print;
-use crate::model::entry::{Entry, verify};
+use crate::model::entry::{Entry, reaches, verify};
 use crate::render::layout::{BAD, GOOD, count, paint};
 use crate::render::{history as render, json};
 
@@ -33,12 +33,16 @@ pub async fn run(settings: Option<&Path>, args: &HistoryArgs) -> anyhow::Result<
             of_target && scope.app.as_ref().is_none_or(|a| a == app)
         })
         .collect();
-    let mut chains = Vec::new();
+    let (mut chains, mut faults) = (Vec::new(), Vec::new());
     for app in &apps {
-        chains.push(store.history(app, None).await?);
+        let (seq, hash) = store.chain_head(app).await?;
+        let chain = store.history(app, None).await?;
+        let whole = verify(&chain).and_then(|()| reaches(app, &chain, seq, &hash));
+        faults.extend(whole.err().map(|fault| fault.to_string()));
+        chains.push(chain);
     }
     if args.verify {
-        return verified(&chains, args.format.format);
+        return verified(&chains, &faults, args.format.format);
     }
     let mut entries: Vec<Entry> = chains
         .into_iter()
@@ -58,12 +62,7 @@ pub async fn run(settings: Option<&Path>, args: &HistoryArgs) -> anyhow::Result<
     Ok(Exit::Fine)
 }
 
-fn verified(chains: &[Vec<Entry>], format: Format) -> anyhow::Result<Exit> {
-    let faults: Vec<String> = chains
-        .iter()
-        .filter_map(|chain| verify(chain).err())
-        .map(|fault| fault.to_string())
-        .collect();
+fn verified(chains: &[Vec<Entry>], faults: &[String], format: Format) -> anyhow::Result<Exit> {
     let entries: usize = chains.iter().map(Vec::len).sum();
     let apps = chains.iter().filter(|chain| !chain.is_empty()).count();
     let text = if format == Format::Json {

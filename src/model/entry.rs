@@ -126,6 +126,16 @@ pub enum ChainFault {
         /// Which entry.
         seq: u64,
     },
+    /// The chain ends before its head.
+    #[error(
+        "{app}: the chain should reach entry {wanted}, and does not; its newest entries were taken away"
+    )]
+    Cut {
+        /// Whose chain.
+        app: String,
+        /// The number that the head names.
+        wanted: u64,
+    },
     /// An entry is not what its hash says.
     #[error("{app}: entry {seq} does not match its own hash; it was changed after it was written")]
     Content {
@@ -166,6 +176,21 @@ pub fn verify(entries: &[Entry]) -> Result<(), ChainFault> {
         prev.clone_from(&entry.hash);
     }
     Ok(())
+}
+
+/// Checks that a chain reaches the head that was read before it: entry `seq` with `hash`. It may
+/// have grown since. A head of 0 is that of a chain without entries.
+///
+/// # Errors
+/// The chain was cut off at its end, or another one stands in its place.
+pub fn reaches(app: &str, entries: &[Entry], seq: u64, hash: &str) -> Result<(), ChainFault> {
+    if seq == 0 || entries.iter().any(|e| e.seq == seq && e.hash == hash) {
+        return Ok(());
+    }
+    Err(ChainFault::Cut {
+        app: app.to_owned(),
+        wanted: seq,
+    })
 }
 
 #[cfg(test)]
@@ -217,6 +242,20 @@ mod tests {
             verify(&entries),
             Err(ChainFault::Link { seq: 3, .. })
         ));
+    }
+
+    #[test]
+    fn a_chain_that_was_cut_off_at_its_end_is_found() {
+        let whole = chain(3);
+        let head = &whole[2];
+        let check = |entries: &[Entry]| reaches("shop", entries, head.seq, &head.hash);
+        assert_eq!(check(&whole), Ok(()));
+        assert_eq!(reaches("shop", &whole, 2, &whole[1].hash), Ok(()));
+        assert_eq!(verify(&whole[..2]), Ok(()));
+        for cut in [&whole[..2], &[]] {
+            assert!(matches!(check(cut), Err(ChainFault::Cut { wanted: 3, .. })));
+        }
+        assert_eq!(reaches("shop", &[], 0, GENESIS), Ok(()));
     }
 
     #[test]

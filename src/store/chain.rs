@@ -51,6 +51,16 @@ impl Store {
             .unwrap_or_default())
     }
 
+    /// Where the app's chain ends, by its own word: the newest entry's number and hash. To check a
+    /// chain against it, read it before the chain, which may grow meanwhile.
+    ///
+    /// # Errors
+    /// The store's, and a head that cannot be read.
+    pub async fn chain_head(&self, app: &str) -> Result<(u64, String), StoreError> {
+        let Head { seq, hash } = self.head(&self.pk(app)).await?;
+        Ok((seq, hash))
+    }
+
     async fn head(&self, pk: &str) -> Result<Head, StoreError> {
         let Some(item) = self.table.get(pk, rows::HEAD).await? else {
             return Ok(Head {
