@@ -1,4 +1,6 @@
-//! Bad inputs: what is said about every file of tests/bad-inputs, word for word.
+//! Bad inputs: what is said about every file of tests/bad-inputs and tests/bad-documents, word for
+//! word. The first are about files and YAML, over kinds made for the purpose; the second about what
+//! the real kinds refuse.
 //!
 //! An input is `NN-name.yaml` or a folder `NN-name`; `NN-name.expected` beside it holds all that is
 //! told. After a change of wording run the test with `UPDATE_EXPECT=1` and read the difference.
@@ -7,6 +9,7 @@ use std::fmt::Write as _;
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use evenkeel::engine::desired;
 use evenkeel::model::document::{DesiredSet, Frozen};
 use evenkeel::model::finding::{Finding, Severity};
 use evenkeel::source::{KindShape, load, load_files};
@@ -86,8 +89,8 @@ struct Table {
     table_name: Option<String>,
 }
 
-fn inputs() -> Vec<PathBuf> {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/bad-inputs");
+fn inputs(folder: &str) -> Vec<PathBuf> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join(folder);
     let mut inputs: Vec<PathBuf> = fs::read_dir(folder)
         .unwrap()
         .map(|entry| entry.unwrap().path())
@@ -155,18 +158,40 @@ fn every_bad_input_is_told_as_expected() {
             spec_schema: &table,
         },
     ];
-    let mut wrong = Vec::new();
-    for input in inputs() {
-        let name = input.file_name().unwrap().to_str().unwrap();
-        let found = if input.is_dir() {
-            let folder = format!("{}/", input.parent().unwrap().display());
-            told(&load(&input, &kinds)).replace(&folder, "")
+    let read = |name: &str, input: &Path| {
+        if input.is_dir() {
+            load(input, &kinds, |set| set)
         } else {
-            told(&load_files(
-                [(name, fs::read(&input).unwrap().as_slice())],
+            load_files(
+                [(name, fs::read(input).unwrap().as_slice())],
                 &kinds,
-            ))
-        };
+                |set| set,
+            )
+        }
+    };
+    compare("tests/bad-inputs", read);
+}
+
+#[test]
+fn every_document_that_a_kind_refuses_is_told_as_expected() {
+    compare("tests/bad-documents", |name, input| {
+        let set = desired::load_files([(name, fs::read(input).unwrap().as_slice())]);
+        for finding in set.findings.iter().filter(|f| f.at.is_some()) {
+            assert!(
+                finding.snippet.is_some(),
+                "{name}: nothing is drawn: {finding:?}"
+            );
+        }
+        set
+    });
+}
+
+fn compare(folder: &str, read: impl Fn(&str, &Path) -> DesiredSet) {
+    let mut wrong = Vec::new();
+    for input in inputs(folder) {
+        let name = input.file_name().unwrap().to_str().unwrap();
+        let above = format!("{}/", input.parent().unwrap().display());
+        let found = told(&read(name, &input)).replace(&above, "");
         for row in found.lines().filter(|row| row.contains(" | ")) {
             assert!(row.chars().count() <= 160, "{name}: a long row: {row}");
         }

@@ -34,12 +34,12 @@ static SCHEMAS: LazyLock<Vec<(&'static str, Value)>> = LazyLock::new(|| {
 
 /// Loads and checks the folder `root`, with the kinds of this build.
 pub fn load(root: &Path) -> DesiredSet {
-    check(source::load(root, &shapes()), KINDS)
+    source::load(root, &shapes(), |set| check(set, KINDS))
 }
 
 /// Loads and checks files that are in memory, as `(name, content)`.
 pub fn load_files<'f>(files: impl IntoIterator<Item = (&'f str, &'f [u8])>) -> DesiredSet {
-    check(source::load_files(files, &shapes()), KINDS)
+    source::load_files(files, &shapes(), |set| check(set, KINDS))
 }
 
 fn shapes() -> Vec<KindShape<'static>> {

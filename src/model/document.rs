@@ -67,6 +67,25 @@ pub struct DesiredSet {
     pub findings: Vec<Finding>,
     /// Apps with a bad document: shown, never written.
     pub frozen: Frozen,
+    /// What is written down, but did not load.
+    pub unread: Unread,
+}
+
+/// What stands in the files and did not load, as far as it can be told. Nobody who looks for a
+/// document there can say that it is missing.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Unread {
+    /// Documents whose header could be read.
+    pub keys: BTreeSet<ResourceKey>,
+    /// Apps that a text names which could not be taken apart into documents.
+    pub torn: Frozen,
+}
+
+impl Unread {
+    /// Whether `key` may be among what did not load.
+    pub fn may_hold(&self, key: &ResourceKey) -> bool {
+        self.keys.contains(key) || self.torn.holds(&key.app)
+    }
 }
 
 /// Which apps may not be written.
@@ -99,6 +118,15 @@ impl Frozen {
                 apps.insert(app.to_owned());
             }
             Frozen::None => *self = Frozen::Apps(BTreeSet::from([app.to_owned()])),
+        }
+    }
+
+    /// Adds all that is in `more`.
+    pub fn join(&mut self, more: Frozen) {
+        match more {
+            Frozen::None => {}
+            Frozen::All => *self = Frozen::All,
+            Frozen::Apps(apps) => apps.iter().for_each(|app| self.add(app)),
         }
     }
 }

@@ -67,7 +67,7 @@ fn read(bytes: &[u8]) -> DesiredSet {
         name: "Service",
         spec_schema: &schema,
     }];
-    load_files([("a.yaml", bytes)], &kinds)
+    load_files([("a.yaml", bytes)], &kinds, |set| set)
 }
 
 /// Checks what must hold of any set that was read from `bytes`.

@@ -5,8 +5,10 @@
 //! its kind?) → `read` (documents and findings) with `frozen` (which apps may not be written).
 //! `watch` says when to look again.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
+use self::text::Text;
 use crate::model::document::{DesiredSet, Frozen};
 use crate::model::finding::{Finding, Severity};
 
@@ -45,36 +47,54 @@ pub struct KindShape<'a> {
     pub spec_schema: &'a serde_json::Value,
 }
 
-/// Reads the folder `root`: every `*.yaml` and `*.yml` at any depth, in the order of names.
+/// Reads the folder `root`: every `*.yaml` and `*.yml` at any depth, in the order of names; then
+/// lets `check` judge the set as a whole.
 ///
 /// Never fails: whatever is wrong, with the folder, a file or a document, is a finding, and
 /// `frozen` says which apps it keeps from being written. Where a file that does not load names no
-/// app, all are frozen; the caller adds the apps that the file held when it last loaded.
-pub fn load(root: &Path, kinds: &[KindShape<'_>]) -> DesiredSet {
+/// app, all are frozen; the caller adds the apps that the file held when it last loaded. What
+/// `check` finds is drawn into its line, as all else is.
+pub fn load(
+    root: &Path,
+    kinds: &[KindShape<'_>],
+    check: impl FnOnce(DesiredSet) -> DesiredSet,
+) -> DesiredSet {
     let mut set = DesiredSet::default();
+    let mut texts = BTreeMap::new();
     walk::walk(root, walk::Mind::Read, &mut |met| match met {
-        walk::Met::File { name, bytes, .. } => read::file(&mut set, &name, &bytes, kinds),
+        walk::Met::File { name, bytes, .. } => {
+            let text = read::file(&mut set, &name, &bytes, kinds);
+            texts.insert(name, text);
+        }
         walk::Met::Odd(finding) => {
             set.findings.push(finding);
             set.frozen = Frozen::All;
         }
     });
-    finish(set, &root.display().to_string())
+    finish(set, &texts, &root.display().to_string(), check)
 }
 
 /// The same from files that are in memory already, as `(name, content)`.
 pub fn load_files<'f>(
     files: impl IntoIterator<Item = (&'f str, &'f [u8])>,
     kinds: &[KindShape<'_>],
+    check: impl FnOnce(DesiredSet) -> DesiredSet,
 ) -> DesiredSet {
     let mut set = DesiredSet::default();
+    let mut texts = BTreeMap::new();
     for (name, bytes) in files {
-        read::file(&mut set, name, bytes, kinds);
+        let text = read::file(&mut set, name, bytes, kinds);
+        texts.insert(name.to_owned(), text);
     }
-    finish(set, "given")
+    finish(set, &texts, "given", check)
 }
 
-fn finish(mut set: DesiredSet, root: &str) -> DesiredSet {
+fn finish(
+    mut set: DesiredSet,
+    texts: &BTreeMap<String, Text>,
+    root: &str,
+    check: impl FnOnce(DesiredSet) -> DesiredSet,
+) -> DesiredSet {
     let is_error = |finding: &Finding| finding.severity == Severity::Error;
     if set.documents.is_empty() && !set.findings.iter().any(is_error) {
         set.frozen = Frozen::All;
@@ -85,6 +105,14 @@ fn finish(mut set: DesiredSet, root: &str) -> DesiredSet {
             )
             .help("write a document into a .yaml file below it; nothing is written without one"),
         );
+    }
+    let mut set = check(set);
+    for finding in set.findings.iter_mut().filter(|f| f.snippet.is_none()) {
+        if let Some(at) = &finding.at
+            && let Some(text) = texts.get(&*at.file)
+        {
+            finding.snippet = text.snippet(at, finding.severity);
+        }
     }
     set
 }

@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 use super::bytes::{self, Meaning};
 use super::text::{Fault, Text};
 use super::{KindShape, frozen, header, shape, yaml};
-use crate::model::document::{DesiredSet, Document, Frozen};
+use crate::model::document::{DesiredSet, Document};
 use crate::model::finding::{Finding, Severity};
 use crate::model::key::ResourceKey;
 use crate::model::tree::Tree;
@@ -15,13 +15,13 @@ use crate::model::tree::Tree;
 /// Findings of one file that are told one by one.
 const TOLD: usize = 200;
 
-/// Adds all that the file named `name` holds to `set`.
-pub(super) fn file(set: &mut DesiredSet, name: &str, raw: &[u8], kinds: &[KindShape<'_>]) {
+/// Adds all that the file named `name` holds to `set`; gives back its text, for what is found later.
+pub(super) fn file(set: &mut DesiredSet, name: &str, raw: &[u8], kinds: &[KindShape<'_>]) -> Text {
     let decoded = bytes::decode(raw);
     let text = Text::new(name, decoded.body);
     let mut told = Told::default();
     if decoded.meaning == Meaning::Other {
-        frozen::join(&mut set.frozen, frozen::scan(text.body()));
+        torn(set, text.body());
     }
     let templates: BTreeSet<u32> = decoded
         .faults
@@ -38,13 +38,21 @@ pub(super) fn file(set: &mut DesiredSet, name: &str, raw: &[u8], kinds: &[KindSh
             let fault = Fault::error("empty-file", 0..0, "this file holds no document")
                 .help("write one, or delete the file");
             told.add(&text, fault, None);
-            frozen::join(&mut set.frozen, frozen::scan(text.body()));
+            torn(set, text.body());
         }
         for doc in docs {
             document(set, &text, doc, kinds, &templates, &mut told);
         }
     }
     told.finish(set);
+    text
+}
+
+/// Freezes the apps that a text may hold which is no document.
+fn torn(set: &mut DesiredSet, text: &str) {
+    let apps = frozen::scan(text);
+    set.frozen.join(apps.clone());
+    set.unread.torn.join(apps);
 }
 
 fn is_bad(faults: &[Fault]) -> bool {
@@ -65,7 +73,7 @@ fn document(
         // Where a broken document ends is a guess, so the whole file is scanned.
         if !told.scanned {
             told.scanned = true;
-            frozen::join(&mut set.frozen, frozen::scan(text.body()));
+            torn(set, text.body());
         }
         for fault in doc.faults.into_iter().filter(worth_telling) {
             told.add(text, fault, None);
@@ -113,13 +121,11 @@ fn document(
         }
     }
     if bad {
-        frozen::join(
-            &mut set.frozen,
-            match &head.app {
-                Some(app) => Frozen::Apps([app.clone()].into()),
-                None => frozen::scan(text.body().get(doc.range).unwrap_or("")),
-            },
-        );
+        set.unread.keys.extend(head.key.clone());
+        match &head.app {
+            Some(app) => set.frozen.add(app),
+            None => torn(set, text.body().get(doc.range).unwrap_or("")),
+        }
     }
     for fault in faults.into_iter().filter(worth_telling) {
         told.add(text, fault, head.key.as_ref());

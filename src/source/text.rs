@@ -118,9 +118,7 @@ impl Text {
         };
         let end = self.floor(fault.at.end.max(fault.at.start));
         let start = self.floor(fault.at.start);
-        let line_start = self.lines.get(at.line as usize - 1).copied().unwrap_or(0);
-        let line = self.body.get(line_start..).unwrap_or("");
-        let line = line.split('\n').next().unwrap_or("").trim_end_matches('\r');
+        let (line_start, line) = self.line(at.line);
         Finding {
             severity: fault.severity,
             rule: fault.rule.to_owned(),
@@ -140,6 +138,30 @@ impl Text {
         }
     }
 
+    /// The line of a place that a rule named, with the field that begins there marked.
+    pub fn snippet(&self, at: &Span, severity: Severity) -> Option<String> {
+        let (_, line) = self.line(at.line);
+        if line.trim().is_empty() {
+            return None;
+        }
+        let characters = (at.column as usize).saturating_sub(1);
+        let from = line
+            .char_indices()
+            .nth(characters)
+            .map_or(line.len(), |(byte, _)| byte);
+        let length = field_length(line.get(from..).unwrap_or(""));
+        Some(snippet::draw(at, line, from..from + length, severity, None))
+    }
+
+    /// Where line `number` (from 1) begins, and what it says.
+    fn line(&self, number: u32) -> (usize, &str) {
+        let index = (number as usize).saturating_sub(1);
+        let start = self.lines.get(index).copied().unwrap_or(self.body.len());
+        let line = self.body.get(start..).unwrap_or("");
+        let line = line.split('\n').next().unwrap_or("");
+        (start, line.trim_end_matches('\r'))
+    }
+
     fn characters_before(&self, offset: usize) -> usize {
         let block = offset / BLOCK;
         let rest = self.body.as_bytes().get(block * BLOCK..offset);
@@ -149,6 +171,34 @@ impl Text {
     /// The nearest character boundary at or before `offset`.
     fn floor(&self, offset: usize) -> usize {
         self.body.floor_char_boundary(offset.min(self.body.len()))
+    }
+}
+
+/// Bytes of the field that `rest` begins with: its key, and its value where that is one word on the
+/// same line.
+fn field_length(rest: &str) -> usize {
+    let word = |text: &str| {
+        text.find(|c: char| c.is_whitespace() || matches!(c, ':' | ',' | '{' | '}' | '[' | ']'))
+            .unwrap_or(text.len())
+    };
+    let key = word(rest);
+    let Some(after) = rest.get(key..).and_then(|after| after.strip_prefix(':')) else {
+        return key;
+    };
+    let value = after.trim_start_matches(' ');
+    let gap = after.len() - value.len();
+    let length = match value.chars().next() {
+        Some(quote @ ('"' | '\'')) => value
+            .get(1..)
+            .and_then(|inner| inner.find(quote))
+            .map_or(0, |end| end + 2),
+        Some('|' | '>' | '&' | '*' | '!' | '#') | None => 0,
+        Some(_) => word(value),
+    };
+    if length == 0 || gap == 0 {
+        key
+    } else {
+        key + 1 + gap + length
     }
 }
 
@@ -170,5 +220,33 @@ mod tests {
         let long = "ä".repeat(5_000);
         let text = Text::new("a.yaml", format!("a: 1\n{long}b"));
         assert_eq!(text.span(5 + 10_000).column, 5_001);
+    }
+
+    #[test]
+    fn a_field_is_marked_with_its_value_where_that_is_one_word() {
+        let marked = |rest: &'static str| &rest[..field_length(rest)];
+        assert_eq!(marked("cpu: 300 # odd"), "cpu: 300");
+        assert_eq!(marked("cpu: 300, memory: 1}"), "cpu: 300");
+        assert_eq!(
+            marked("schedule: \"cron(0 6 * * ? *)\", x: 1"),
+            "schedule: \"cron(0 6 * * ? *)\""
+        );
+        assert_eq!(marked("scaling:"), "scaling");
+        assert_eq!(marked("scaling: {minCapacity: 2}"), "scaling");
+        assert_eq!(marked("description: |"), "description");
+        assert_eq!(marked("- name: x"), "-");
+        assert_eq!(marked(""), "");
+    }
+
+    #[test]
+    fn a_place_that_a_rule_named_is_drawn() {
+        let text = Text::new("a.yaml", "é: 1\nspec: {cpu: 300}\n".to_owned());
+        let at = text.span(13);
+        let drawn = text.snippet(&at, Severity::Error).unwrap();
+        assert_eq!(
+            drawn,
+            " --> a.yaml:2:8\n  |\n2 | spec: {cpu: 300}\n  |        ^^^^^^^^"
+        );
+        assert_eq!(text.snippet(&Span { line: 9, ..at }, Severity::Error), None);
     }
 }

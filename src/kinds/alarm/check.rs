@@ -6,6 +6,7 @@ use super::preset::{LOAD_BALANCER, alarm_name, filled, read};
 use super::spec::{AlarmSpec, MetricEntry};
 use crate::model::document::{DesiredSet, Document};
 use crate::model::finding::Finding;
+use crate::model::key::ResourceKey;
 
 /// Actions for one state, the most that CloudWatch takes.
 const MOST_ACTIONS: usize = 5;
@@ -93,7 +94,9 @@ impl Findings<'_> {
             return;
         };
         let app = &self.document.key.app;
-        if set.find(app, "Service", name).is_some() {
+        let wanted = ResourceKey::new(app, "Service", name);
+        // One that stands there and did not load has been told of already.
+        if set.documents.contains_key(&wanted) || set.unread.may_hold(&wanted) {
             return;
         }
         let services: Vec<&str> = set
