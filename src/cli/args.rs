@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use super::history::Since;
 use super::settings::{SETTINGS_FILE, duration, nearest};
 use super::store_spec::StoreSpec;
 use crate::kinds::KINDS;
@@ -64,7 +65,7 @@ pub enum ColorChoice {
 pub enum Command {
     /// Check the documents; no network.
     #[command(
-        after_help = "Exit 0 when every document is valid, 1 when one is not. All errors of all files are shown."
+        after_help = "Exit 0 when every document is valid, 1 when one is not. All errors of all files are shown.\nWith --app, --kind or --target only what concerns these, and what no object can be named for.\nevenkeel.yaml is checked too."
     )]
     Check(CheckArgs),
     /// Show what differs from the documents and what would be written.
@@ -221,6 +222,9 @@ pub struct CheckArgs {
     /// How.
     #[command(flatten)]
     pub format: FormatArgs,
+    /// What.
+    #[command(flatten)]
+    pub scope: ScopeArgs,
 }
 
 /// `plan`.
@@ -340,8 +344,8 @@ pub struct HistoryArgs {
     #[arg(long, value_name = "N", default_value_t = 50)]
     pub limit: usize,
     /// Show only entries since then: 2026-03-02T12:00:00Z, or 90m, 24h ago.
-    #[arg(long, value_name = "WHEN")]
-    pub since: Option<String>,
+    #[arg(long, value_name = "WHEN", value_parser = Since::parse)]
+    pub since: Option<Since>,
     /// How.
     #[command(flatten)]
     pub format: FormatArgs,

@@ -1,6 +1,9 @@
 //! `evenkeel check`: are the documents right? Touches no network.
 
+use std::path::Path;
+
 use super::args::{CheckArgs, Format};
+use super::context::settings as read_settings;
 use super::exit::Exit;
 use super::out::print;
 use crate::engine::desired::load;
@@ -9,9 +12,15 @@ use crate::render::{findings, json, markdown};
 /// Runs it.
 ///
 /// # Errors
-/// Output that cannot be written.
-pub fn run(args: &CheckArgs) -> anyhow::Result<Exit> {
-    let set = load(&args.folder.path);
+/// Settings that cannot be used, and output that cannot be written.
+pub fn run(settings: Option<&Path>, args: &CheckArgs) -> anyhow::Result<Exit> {
+    let settings = read_settings(settings);
+    let mut set = load(&args.folder.path);
+    let scope = args.scope.scope();
+    set.documents.retain(|key, _| scope.holds(key));
+    // What nobody can be named for may concern anybody.
+    set.findings
+        .retain(|finding| finding.key.as_ref().is_none_or(|key| scope.holds(key)));
     let (errors, _) = findings::tally(&set.findings);
     let text = match args.format.format {
         Format::Text => findings::check(&set, &args.folder.path.display().to_string()),
@@ -23,6 +32,7 @@ pub fn run(args: &CheckArgs) -> anyhow::Result<Exit> {
         Format::Markdown => markdown::findings(&set.findings),
     };
     print(&text)?;
+    settings?;
     Ok(if errors == 0 {
         Exit::Fine
     } else {

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use anyhow::{Context as _, anyhow};
+use anyhow::Context as _;
 use jiff::{SignedDuration, Timestamp};
 
 use super::args::{Format, HistoryArgs};
@@ -22,7 +22,7 @@ pub async fn run(settings: Option<&Path>, args: &HistoryArgs) -> anyhow::Result<
     let context = Context::open(settings, &args.aws, Intent::Look).await?;
     let store = context.store()?;
     let now = context.engine.cell.clock.now();
-    let since = args.since.as_deref().map(|s| since(s, now)).transpose()?;
+    let since = args.since.map(|since| since.before(now)).transpose()?;
     let scope = args.scope.scope();
     let apps: Vec<String> = store
         .apps()
@@ -100,28 +100,56 @@ fn verified(chains: &[Vec<Entry>], faults: &[String], format: Format) -> anyhow:
     })
 }
 
-/// A moment, or a time ago.
-fn since(text: &str, now: Timestamp) -> anyhow::Result<Timestamp> {
-    if let Ok(at) = text.parse::<Timestamp>() {
-        return Ok(at);
+/// Where a look back ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Since {
+    /// At this moment.
+    Moment(Timestamp),
+    /// So long before now.
+    Ago(SignedDuration),
+}
+
+impl Since {
+    /// `2026-03-02T12:00:00Z`, or `90m`, `24h`, `7d`.
+    ///
+    /// # Errors
+    /// What to write instead.
+    pub fn parse(text: &str) -> Result<Self, String> {
+        if let Ok(at) = text.parse::<Timestamp>() {
+            return Ok(Self::Moment(at));
+        }
+        let unit = |letter: char| match letter {
+            's' => Some(1),
+            'm' => Some(60),
+            'h' => Some(3600),
+            'd' => Some(86_400),
+            _ => None,
+        };
+        text.chars()
+            .last()
+            .and_then(unit)
+            .zip(text.get(..text.len().saturating_sub(1)))
+            .and_then(|(seconds, number)| {
+                number
+                    .parse::<u32>()
+                    .ok()
+                    .map(i64::from)?
+                    .checked_mul(seconds)
+            })
+            .map(|seconds| Self::Ago(SignedDuration::from_secs(seconds)))
+            .ok_or_else(|| {
+                "this is no moment; write 2026-03-02T12:00:00Z, 90m, 24h or 7d".to_owned()
+            })
     }
-    let unit = |letter: char| match letter {
-        'm' => Some(60),
-        'h' => Some(3600),
-        'd' => Some(86_400),
-        _ => None,
-    };
-    let ago = text
-        .chars()
-        .last()
-        .and_then(unit)
-        .zip(text.get(..text.len().saturating_sub(1)))
-        .and_then(|(seconds, number)| number.parse::<i64>().ok()?.checked_mul(seconds));
-    ago.map(SignedDuration::from_secs)
-        .and_then(|ago| now.checked_sub(ago).ok())
-        .with_context(|| {
-            anyhow!("--since {text:?} is no moment; write 2026-03-02T12:00:00Z, 90m, 24h or 7d")
-        })
+
+    fn before(self, now: Timestamp) -> anyhow::Result<Timestamp> {
+        match self {
+            Self::Moment(at) => Ok(at),
+            Self::Ago(ago) => now
+                .checked_sub(ago)
+                .context("--since lies before the beginning of time; name a later moment"),
+        }
+    }
 }
 
 #[cfg(test)]
@@ -131,12 +159,13 @@ mod tests {
     #[test]
     fn since_takes_a_moment_or_a_time_ago() {
         let now: Timestamp = "2026-03-02T12:00:00Z".parse().unwrap();
-        let at = |text: &str| since(text, now).unwrap().to_string();
+        let at = |text: &str| Since::parse(text).unwrap().before(now).unwrap().to_string();
         assert_eq!(at("2026-03-01T00:00:00Z"), "2026-03-01T00:00:00Z");
         assert_eq!(at("90m"), "2026-03-02T10:30:00Z");
         assert_eq!(at("2d"), "2026-02-28T12:00:00Z");
-        for bad in ["", "h", "yesterday", "1y", "é"] {
-            assert!(since(bad, now).is_err(), "{bad}");
+        for bad in ["", "h", "yesterday", "1y", "é", "-1h"] {
+            assert!(Since::parse(bad).is_err(), "{bad}");
         }
+        assert!(Since::parse("9000000d").unwrap().before(now).is_err());
     }
 }

@@ -20,7 +20,8 @@ pub async fn run(settings: Option<&Path>, args: &LockArgs) -> anyhow::Result<Exi
             let store = context.store()?;
             let leases = store.leases(&store.apps().await?).await?;
             print(&match format.format {
-                Format::Text | Format::Markdown => render::text(&leases),
+                Format::Text => render::text(&leases),
+                Format::Markdown => render::markdown(&leases),
                 Format::Json => json::text(&serde_json::json!({
                     "version": 1,
                     "leases": leases.iter().map(render::json).collect::<Vec<_>>(),

@@ -20,13 +20,15 @@ pub mod status;
 pub mod store;
 pub mod store_spec;
 
+use std::io::IsTerminal as _;
 use std::process::ExitCode;
 
-use anstyle::AnsiColor;
+use anstyle::{AnsiColor, Style};
 use clap::{CommandFactory as _, Parser as _};
 
 use self::args::{Cli, ColorChoice, Command};
 use self::exit::Exit;
+use crate::render::layout::{WIDTH, flow};
 
 /// Parses, runs, and gives the exit code.
 pub fn main() -> ExitCode {
@@ -61,11 +63,41 @@ pub fn main() -> ExitCode {
     match runtime.block_on(dispatch(cli)) {
         Ok(exit) => exit.into(),
         Err(error) => {
-            let style = AnsiColor::Red.on_default().bold();
-            anstream::eprintln!("{style}error{style:#}: {}", explain(&error));
+            let lines = if std::io::stderr().is_terminal() {
+                Lines::Wrapped
+            } else {
+                Lines::Whole
+            };
+            anstream::eprint!("{}", told(&explain(&error), lines));
             Exit::Failed.into()
         }
     }
+}
+
+/// How an error is laid out.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Lines {
+    /// Into the width of a terminal.
+    Wrapped,
+    /// As they are, for a log that is searched.
+    Whole,
+}
+
+/// The line that an error is told in; on a terminal, where nobody searches for it, wrapped. Lines
+/// of its own, such as those to be put into a file, stay.
+fn told(error: &str, lines: Lines) -> String {
+    let style = AnsiColor::Red.on_default().bold();
+    let lead = format!("{style}error{style:#}: ");
+    let mut out = String::new();
+    for (i, line) in error.lines().enumerate() {
+        let lead = if i == 0 { lead.as_str() } else { "" };
+        if lines == Lines::Wrapped && (i == 0 || line.chars().count() > WIDTH) {
+            flow(&mut out, lead, 2, Style::new(), line);
+        } else {
+            out.push_str(&format!("{lead}{line}\n"));
+        }
+    }
+    out
 }
 
 /// The error and its causes, each once.
@@ -84,7 +116,7 @@ fn explain(error: &anyhow::Error) -> String {
 async fn dispatch(cli: Cli) -> anyhow::Result<Exit> {
     let settings = cli.settings.as_deref();
     match cli.command {
-        Command::Check(args) => check::run(&args),
+        Command::Check(args) => check::run(settings, &args),
         Command::Plan(args) => plan::run(settings, &args).await,
         Command::Apply(args) => apply::run(settings, &args).await,
         Command::Run(args) => run::run(settings, &args).await,
@@ -104,5 +136,26 @@ async fn dispatch(cli: Cli) -> anyhow::Result<Exit> {
             out::print(&String::from_utf8_lossy(&script))?;
             Ok(Exit::Fine)
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn plain(error: &str, lines: Lines) -> String {
+        anstream::adapter::strip_str(&told(error, lines)).to_string()
+    }
+
+    #[test]
+    fn an_error_is_wrapped_on_a_terminal_only() {
+        let error = format!("{}\naccount: \"1\"", "word ".repeat(30).trim_end());
+        let wrapped = plain(&error, Lines::Wrapped);
+        assert!(
+            wrapped.lines().all(|l| l.chars().count() <= WIDTH),
+            "{wrapped}"
+        );
+        assert!(wrapped.ends_with("\naccount: \"1\"\n"), "{wrapped}");
+        assert_eq!(plain(&error, Lines::Whole), format!("error: {error}\n"));
     }
 }

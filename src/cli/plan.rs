@@ -86,8 +86,10 @@ fn save(file: &Path, saved: &SavedPlan) -> anyhow::Result<()> {
         );
     }
     let text = json::text(saved);
-    // Written beside and renamed, so that nobody ever reads half a plan.
-    let beside = file.with_extension("partial");
+    // Written beside and renamed, so that nobody ever reads half a plan; under a name that no
+    // other save, of this file or of another, has at the same time.
+    let mut beside = file.as_os_str().to_owned();
+    beside.push(format!(".{}.partial", std::process::id()));
     std::fs::write(&beside, text)
         .and_then(|()| std::fs::rename(&beside, file))
         .with_context(|| format!("saving the plan to {}", file.display()))

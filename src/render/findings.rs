@@ -2,7 +2,9 @@
 //!
 //! Pure: values in, text out.
 
-use super::layout::{BAD, BOLD, GOOD, WARN, clean, clean_lines, count, hanging, paint};
+use anstyle::Style;
+
+use super::layout::{BAD, BOLD, GOOD, WARN, clean, clean_lines, count, flow, hanging, paint};
 use crate::model::document::DesiredSet;
 use crate::model::finding::{Finding, Severity};
 
@@ -16,7 +18,14 @@ fn one(finding: &Finding) -> String {
         Severity::Error => paint(BAD, &format!("error[{}]", finding.rule)),
         Severity::Warning => paint(WARN, &format!("warning[{}]", finding.rule)),
     };
-    let mut out = format!("{word}: {}\n", paint(BOLD, &clean(&finding.message)));
+    let mut message = finding.message.clone();
+    if let Some(key) = &finding.key
+        && !message.contains(&key.to_string())
+    {
+        message = format!("{key}: {message}");
+    }
+    let mut out = String::new();
+    flow(&mut out, &format!("{word}: "), 8, BOLD, &message);
     match (&finding.snippet, &finding.at) {
         (Some(snippet), _) => out.push_str(&format!("{}\n", clean_lines(snippet))),
         (None, Some(at)) => out.push_str(&format!("  --> {}\n", clean(&at.to_string()))),
@@ -46,23 +55,25 @@ pub fn check(set: &DesiredSet, root: &str) -> String {
         count(set.documents.len(), "document"),
         count(set.apps().len(), "app")
     );
-    let last = match (errors, warnings) {
-        (0, 0) => format!("{}: {size} in {}", paint(GOOD, "valid"), clean(root)),
-        (0, w) => format!(
-            "{}: {size} in {}, with {}",
+    let root = clean(root);
+    let (lead, last) = match (errors, warnings) {
+        (0, 0) => (paint(GOOD, "valid"), format!("{size} in {root}")),
+        (0, w) => (
             paint(GOOD, "valid"),
-            clean(root),
-            count(w, "warning")
+            format!("{size} in {root}, with {}", count(w, "warning")),
         ),
-        (e, w) => format!(
-            "{}: {} and {} in {} ({size} read); apps with errors are frozen",
+        (e, w) => (
             paint(BAD, "not valid"),
-            count(e, "error"),
-            count(w, "warning"),
-            clean(root),
+            format!(
+                "{} and {} in {root} ({size} read); apps with errors are frozen",
+                count(e, "error"),
+                count(w, "warning"),
+            ),
         ),
     };
-    format!("{}{last}\n", text(&set.findings))
+    let mut out = text(&set.findings);
+    flow(&mut out, &format!("{lead}: "), 2, Style::new(), &last);
+    out
 }
 
 #[cfg(test)]

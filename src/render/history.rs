@@ -2,7 +2,9 @@
 //!
 //! Pure: entries in, text out.
 
-use super::layout::{BAD, BOLD, DIM, GOOD, WARN, clean, hanging, paint, value};
+use anstyle::Style;
+
+use super::layout::{BAD, BOLD, DIM, GOOD, WARN, flow, hanging, paint, value};
 use super::markdown::escape;
 use crate::model::entry::{Entry, Outcome, Record};
 use crate::model::tree::Tree;
@@ -25,12 +27,8 @@ pub fn text(entries: &[Entry], more: usize) -> String {
                 risk,
                 ..
             } => {
-                out.push_str(&format!(
-                    "{} {} {}\n",
-                    paint(DIM, &head),
-                    paint(BOLD, "intent "),
-                    clean(&key.to_string())
-                ));
+                let lead = format!("{} {} ", paint(DIM, &head), paint(BOLD, "intent "));
+                flow(&mut out, &lead, 6, Style::new(), &key.to_string());
                 hanging(
                     &mut out,
                     6,
@@ -60,12 +58,9 @@ pub fn text(entries: &[Entry], more: usize) -> String {
                     Outcome::NotApplied => BAD,
                     Outcome::Unknown | Outcome::Superseded => WARN,
                 };
-                out.push_str(&format!(
-                    "{} {} {}\n",
-                    paint(DIM, &head),
-                    paint(style, &format!("{outcome:?}")),
-                    clean(&key.to_string())
-                ));
+                let word = paint(style, &format!("{outcome:?}"));
+                let lead = format!("{} {word} ", paint(DIM, &head));
+                flow(&mut out, &lead, 6, Style::new(), &key.to_string());
                 let said = match detail {
                     Tree::Null => String::new(),
                     Tree::String(text) => format!(": {text}"),

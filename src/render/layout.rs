@@ -45,11 +45,16 @@ pub fn clean_lines(text: &str) -> String {
 
 /// `text` broken at spaces into lines of at most `width` columns; a longer word is cut.
 pub fn wrap(text: &str, width: usize) -> Vec<String> {
-    let width = width.max(1);
+    wrap_from(text, width, width)
+}
+
+/// The same, where the first line has only `first` columns.
+fn wrap_from(text: &str, first: usize, rest: usize) -> Vec<String> {
     let mut lines = vec![String::new()];
     for word in clean(text).split_whitespace() {
         let mut word: Vec<char> = word.chars().collect();
         loop {
+            let width = if lines.len() == 1 { first } else { rest }.max(1);
             let used = lines.last().map_or(0, |l| l.chars().count());
             let gap = usize::from(used > 0);
             if used + gap + word.len() <= width {
@@ -62,12 +67,12 @@ pub fn wrap(text: &str, width: usize) -> Vec<String> {
             if used > 0 {
                 lines.push(String::new());
             } else {
-                let rest = word.split_off(width);
+                let left = word.split_off(width);
                 if let Some(line) = lines.last_mut() {
                     line.extend(&word);
                 }
                 lines.push(String::new());
-                word = rest;
+                word = left;
             }
         }
     }
@@ -82,6 +87,28 @@ pub fn hanging(out: &mut String, indent: usize, label: &str, text: &str) {
         } else {
             out.push_str(&format!("{:indent$}{line}\n", ""));
         }
+    }
+}
+
+/// `lead`, which may be styled, then `text` in `style`, wrapped below itself at `indent`.
+pub fn flow(out: &mut String, lead: &str, indent: usize, style: Style, text: &str) {
+    let taken = anstream::adapter::strip_str(lead)
+        .to_string()
+        .chars()
+        .count();
+    let lines = wrap_from(
+        text,
+        WIDTH.saturating_sub(taken),
+        WIDTH.saturating_sub(indent),
+    );
+    for (i, line) in lines.iter().enumerate() {
+        if i > 0 {
+            out.push_str(&" ".repeat(indent));
+        } else {
+            out.push_str(lead);
+        }
+        out.push_str(&paint(style, line));
+        out.push('\n');
     }
 }
 
@@ -142,6 +169,17 @@ mod tests {
     fn a_word_that_is_too_long_is_cut_and_nothing_is_lost() {
         let lines = wrap("one abcdefghij two", 4);
         assert_eq!(lines, ["one", "abcd", "efgh", "ij", "two"]);
+    }
+
+    #[test]
+    fn text_flows_on_behind_its_lead_and_below_itself() {
+        let mut out = String::new();
+        let lead = paint(BAD, "error: ");
+        flow(&mut out, &lead, 2, Style::new(), &"word ".repeat(20));
+        let plain = anstream::adapter::strip_str(&out).to_string();
+        let lines: Vec<&str> = plain.lines().collect();
+        assert_eq!(lines[0], format!("error: {}", ["word"; 14].join(" ")));
+        assert_eq!(lines[1], format!("  {}", ["word"; 6].join(" ")));
     }
 
     #[test]

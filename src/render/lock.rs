@@ -2,12 +2,39 @@
 //!
 //! Pure: values in, text out.
 
+use anstyle::Style;
 use serde_json::{Value, json};
 
-use super::layout::{BAD, DIM, WARN, clean, paint};
+use super::layout::{BAD, DIM, WARN, clean, flow, paint};
+use super::markdown::escape;
 use crate::store::{LeaseRow, LeaseState};
 
-/// One line a lease.
+/// What is said of a lease: a word with its style, and the rest.
+fn said(lease: &LeaseRow) -> (Style, &'static str, String) {
+    let LeaseRow { holder, token, .. } = lease;
+    match &lease.state {
+        LeaseState::Held => (
+            WARN,
+            "held",
+            format!(
+                "by {holder} since {} (token {token})",
+                lease.since.strftime("%Y-%m-%d %H:%M:%SZ")
+            ),
+        ),
+        LeaseState::Released => (
+            DIM,
+            "free",
+            format!("last held by {holder} (token {token})"),
+        ),
+        LeaseState::Corrupt(why) => (
+            BAD,
+            "unreadable",
+            format!("{why}; see `evenkeel lock release`"),
+        ),
+    }
+}
+
+/// A lease to a line, or to two where it is long.
 pub fn text(leases: &[LeaseRow]) -> String {
     if leases.is_empty() {
         return "no app was ever written from here, so there is no lease\n".to_owned();
@@ -19,26 +46,23 @@ pub fn text(leases: &[LeaseRow]) -> String {
         .unwrap_or(0);
     let mut out = String::new();
     for lease in leases {
-        let app = clean(&lease.app);
-        let holder = clean(&lease.holder);
-        let line = match &lease.state {
-            LeaseState::Held => format!(
-                "{} by {holder} since {} (token {})",
-                paint(WARN, "held"),
-                lease.since,
-                lease.token
-            ),
-            LeaseState::Released => paint(
-                DIM,
-                &format!("free, last held by {holder} (token {})", lease.token),
-            ),
-            LeaseState::Corrupt(why) => format!(
-                "{}: {}; see `evenkeel lock release`",
-                paint(BAD, "unreadable"),
-                clean(why)
-            ),
-        };
-        out.push_str(&format!("{app:<width$}  {line}\n"));
+        let (style, word, rest) = said(lease);
+        let lead = format!("{:<width$}  {} ", clean(&lease.app), paint(style, word));
+        flow(&mut out, &lead, 6, Style::new(), &rest);
+    }
+    out
+}
+
+/// A table.
+pub fn markdown(leases: &[LeaseRow]) -> String {
+    let mut out = String::from("| app | lease |\n|---|---|\n");
+    for lease in leases {
+        let (_, word, rest) = said(lease);
+        out.push_str(&format!(
+            "| {} | {word} {} |\n",
+            escape(&lease.app),
+            escape(&rest)
+        ));
     }
     out
 }

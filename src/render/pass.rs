@@ -2,11 +2,13 @@
 //!
 //! Pure: a pass in, text out.
 
-use super::layout::{BAD, GOOD, WARN, clean, count, hanging, paint, seconds};
+use anstyle::Style;
+
+use super::layout::{BAD, GOOD, WARN, count, flow, hanging, paint, seconds};
 use super::markdown::escape;
 use crate::model::pass::{Ended, ObjectPass, Pass, PassVerdict};
 
-fn word(ended: &Ended) -> (anstyle::Style, &'static str, &str) {
+fn word(ended: &Ended) -> (Style, &'static str, &str) {
     match ended {
         Ended::InOrder => (GOOD, "in order", ""),
         Ended::Converged => (GOOD, "converged", ""),
@@ -23,11 +25,8 @@ pub fn text(pass: &Pass) -> String {
     let told = |o: &&ObjectPass| o.ended != Ended::InOrder || !o.written.is_empty();
     for object in pass.objects.iter().filter(told) {
         let (style, word, detail) = word(&object.ended);
-        out.push_str(&format!(
-            "{} {}\n",
-            paint(style, &format!("{word:<11}")),
-            clean(&object.key.to_string())
-        ));
+        let lead = format!("{} ", paint(style, &format!("{word:<11}")));
+        flow(&mut out, &lead, 12, Style::new(), &object.key.to_string());
         if !detail.is_empty() {
             hanging(&mut out, 12, "", detail);
         }

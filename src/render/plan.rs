@@ -4,9 +4,11 @@
 
 use std::collections::BTreeMap;
 
+use anstyle::Style;
+
 use super::findings;
 use super::layout::{
-    BAD, BOLD, DIM, GOOD, WARN, WIDTH, clean, count, hanging, paint, seconds, value, wrap,
+    BAD, BOLD, DIM, GOOD, WARN, WIDTH, clean, count, flow, hanging, paint, seconds, value, wrap,
 };
 use crate::model::change::{Action, Change, Drift, Risk};
 use crate::model::operation::{Effect, operation};
@@ -75,10 +77,8 @@ fn object_text(out: &mut String, object: &ObjectPlan) {
         (None, Status::Drifted | Status::Absent) => ('!', WARN, ", held"),
         (None, Status::InSync) => ('=', DIM, ", in order"),
     };
-    out.push_str(&format!(
-        "  {} {name}{word}\n",
-        paint(style, &sign.to_string())
-    ));
+    let lead = format!("  {} ", paint(style, &sign.to_string()));
+    flow(out, &lead, 6, Style::new(), &format!("{name}{word}"));
     drift_text(out, &object.drift);
     if let Some(change) = &object.change {
         change_text(out, change);
@@ -124,7 +124,7 @@ fn drift_text(out: &mut String, drift: &[Drift]) {
             out.push('\n');
             continue;
         }
-        out.push_str(&format!("      {path}\n"));
+        hanging(out, 6, "", path);
         for (sign, style, side) in [('-', BAD, live), ('+', GOOD, desired)] {
             for (i, part) in wrap(side, WIDTH - 10).iter().enumerate() {
                 let lead = if i == 0 { sign } else { ' ' };

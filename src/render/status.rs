@@ -7,11 +7,11 @@ use std::collections::BTreeMap;
 use serde_json::{Value, json};
 
 use super::findings;
-use super::layout::{BOLD, DIM, GOOD, WARN, clean, hanging, paint};
+use super::layout::{BOLD, DIM, GOOD, WARN, clean, flow, hanging, paint};
 use super::markdown::escape;
 use crate::model::finding::Finding;
 use crate::model::key::ResourceKey;
-use crate::model::status::{ConditionKind, ObjectStatus, Truth};
+use crate::model::status::{Condition, ConditionKind, ObjectStatus, Truth};
 use crate::store::{LeaseRow, LeaseState};
 
 /// One object.
@@ -34,7 +34,7 @@ pub struct AppStatus {
 
 /// The conditions of an object that are true, or `Unknown`, by their words.
 fn words(status: &ObjectStatus) -> Vec<(String, bool)> {
-    status
+    let mut words: Vec<(String, bool)> = status
         .conditions
         .iter()
         .filter_map(|c| match (c.kind, c.status) {
@@ -42,7 +42,12 @@ fn words(status: &ObjectStatus) -> Vec<(String, bool)> {
             (ConditionKind::Ready, Truth::Unknown) => Some(("Unknown".to_owned(), false)),
             _ => None,
         })
-        .collect()
+        .collect();
+    // Not ready for a reason that no other condition has, such as a rollout on its way.
+    if let (true, Some(ready)) = (words.is_empty(), status.condition(ConditionKind::Ready)) {
+        words.push((ready.reason.clone(), false));
+    }
+    words
 }
 
 fn lease(lease: Option<&LeaseRow>) -> String {
@@ -59,11 +64,8 @@ pub fn text(apps: &BTreeMap<String, AppStatus>, wrong: &[Finding]) -> String {
     let mut out = findings::text(wrong);
     for (name, app) in apps {
         let held = lease(app.lease.as_ref());
-        out.push_str(&format!(
-            "{}  {}\n",
-            paint(BOLD, &clean(name)),
-            paint(DIM, &held)
-        ));
+        let lead = format!("{}  ", paint(BOLD, &clean(name)));
+        flow(&mut out, &lead, 6, DIM, &held);
         let label = |o: &ObjectLine| clean(&format!("{}/{}", o.key.kind, o.key.name));
         let width = app
             .objects
@@ -85,16 +87,18 @@ pub fn text(apps: &BTreeMap<String, AppStatus>, wrong: &[Finding]) -> String {
                 .max()
                 .map(|at| at.strftime("%m-%d %H:%MZ").to_string())
                 .unwrap_or_default();
-            out.push_str(&format!(
-                "  {:<width$}  {} {}\n",
+            let lead = format!(
+                "  {:<width$}  {} ",
                 label(object),
-                paint(style, &format!("{:<17}", joined.join(","))),
-                paint(DIM, &since),
-            ));
+                paint(style, &format!("{:<17}", joined.join(",")))
+            );
+            flow(&mut out, &lead, 6, DIM, &since);
+            let holds = |c: &Condition| c.kind != ConditionKind::Ready && c.status == Truth::True;
+            let alone = !object.status.conditions.iter().any(holds);
             for condition in &object.status.conditions {
-                // `Ready` says only once more what the others say.
                 let told = match condition.kind {
-                    ConditionKind::Ready => condition.status == Truth::Unknown,
+                    // Where another one holds, it says why.
+                    ConditionKind::Ready => condition.status == Truth::Unknown || alone,
                     _ => condition.status == Truth::True,
                 };
                 if !ready && told && !condition.message.is_empty() {
@@ -103,14 +107,15 @@ pub fn text(apps: &BTreeMap<String, AppStatus>, wrong: &[Finding]) -> String {
                         6,
                         "",
                         &format!(
-                            "{:?} ({}): {}",
+                            "{} ({}): {}",
                             condition.kind, condition.reason, condition.message
                         ),
                     );
                 }
             }
             if let Some(write) = &object.status.last_write {
-                let line = format!("last write {} (intent {:.12})", write.at, write.intent);
+                let at = write.at.strftime("%Y-%m-%d %H:%M:%SZ");
+                let line = format!("last write {at} (intent {:.12})", write.intent);
                 out.push_str(&format!("      {}\n", paint(DIM, &line)));
             }
         }
@@ -156,4 +161,35 @@ pub fn markdown(apps: &BTreeMap<String, AppStatus>) -> String {
         ));
     }
     out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::plan::{Rollout, Status};
+    use crate::render::plan::tests::object;
+
+    #[test]
+    fn a_rollout_on_its_way_has_a_word_of_its_own() {
+        let mut web = object("shop/Service/web", Status::InSync);
+        web.rollout = Some(Rollout::InProgress {
+            detail: "web:13, 1 of 2 tasks".into(),
+        });
+        let now = jiff::Timestamp::UNIX_EPOCH;
+        let line = ObjectLine {
+            key: web.key.clone(),
+            status: ObjectStatus::from_plan(&web, None, "g", now),
+        };
+        let app = AppStatus {
+            objects: vec![line],
+            lease: None,
+        };
+        let text = text(&BTreeMap::from([("shop".to_owned(), app)]), &[]);
+        let plain = anstream::adapter::strip_str(&text).to_string();
+        assert_eq!(
+            plain,
+            "shop  never written\n  Service/web  RolloutInProgress 01-01 00:00Z\n      \
+             Ready (RolloutInProgress): web:13, 1 of 2 tasks\n"
+        );
+    }
 }
