@@ -2,10 +2,11 @@
 //!
 //! Buckets start from AWS's figures less a tenth, which is left for people. A throttled answer
 //! means that somebody else draws from the same bucket: the rate is halved, and grows back by a
-//! twentieth of the full rate with each second that passes without another.
+//! twentieth of the full rate with each second that passes without another. Whoever waits, waits
+//! in line, and no longer than the rate of the moment asks for.
 
 use std::collections::BTreeMap;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use crate::clock::Clock;
@@ -19,6 +20,11 @@ const SLOWED_TO: f64 = 0.5;
 const FLOOR: f64 = 0.05;
 /// Share of the full rate that comes back with each second without throttling.
 const RECOVERY_PER_SECOND: f64 = 0.05;
+/// Throttled answers within this long tell of one and the same shortage: many calls were on their
+/// way when it began.
+const ONE_SHORTAGE: Duration = Duration::from_secs(1);
+/// Longest wait before the rate is looked at again: it may have recovered meanwhile.
+const LOOK_AGAIN: Duration = Duration::from_secs(1);
 
 /// One call's worth of a bucket, taken before the call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -32,9 +38,17 @@ struct Bucket {
     burst: f64,
     full_rate: f64,
     rate: f64,
-    /// Tokens now; negative when calls have been promised that must wait.
     tokens: f64,
     at: Duration,
+    throttled_at: Option<Duration>,
+}
+
+/// What a caller gets who asks for a token.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Grant {
+    Now,
+    /// Ask again after this long.
+    Later(Duration),
 }
 
 impl Bucket {
@@ -48,6 +62,7 @@ impl Bucket {
             rate,
             tokens: burst,
             at: now,
+            throttled_at: None,
         }
     }
 
@@ -58,22 +73,42 @@ impl Bucket {
         self.rate = (self.rate + passed * RECOVERY_PER_SECOND * self.full_rate).min(self.full_rate);
     }
 
-    /// Takes one token and says how long to wait before using it.
-    fn take(&mut self, now: Duration) -> Duration {
+    fn take(&mut self, now: Duration) -> Grant {
         self.advance(now);
-        self.tokens -= 1.0;
-        if self.tokens >= 0.0 {
-            Duration::ZERO
-        } else {
-            Duration::from_secs_f64(-self.tokens / self.rate)
+        // A hair below one is one: time is counted in nanoseconds.
+        if self.tokens >= 1.0 - 1e-6 {
+            self.tokens -= 1.0;
+            return Grant::Now;
         }
+        let wait = Duration::from_secs_f64((1.0 - self.tokens) / self.rate);
+        Grant::Later(wait.min(LOOK_AGAIN))
     }
 
     fn throttled(&mut self, now: Duration) {
         self.advance(now);
-        self.rate = (self.rate * SLOWED_TO).max(self.full_rate * FLOOR);
         // What AWS did not give us, we do not have.
         self.tokens = self.tokens.min(0.0);
+        let known = self
+            .throttled_at
+            .is_some_and(|at| now.saturating_sub(at) < ONE_SHORTAGE);
+        if !known {
+            self.throttled_at = Some(now);
+            self.rate = (self.rate * SLOWED_TO).max(self.full_rate * FLOOR);
+        }
+    }
+}
+
+/// One bucket, and the line before it.
+#[derive(Debug)]
+struct Line {
+    /// Held by the caller whose turn it is; tokio's lock is fair.
+    turn: tokio::sync::Mutex<()>,
+    bucket: Mutex<Bucket>,
+}
+
+impl Line {
+    fn bucket<R>(&self, act: impl FnOnce(&mut Bucket) -> R) -> R {
+        act(&mut self.bucket.lock().unwrap_or_else(PoisonError::into_inner))
     }
 }
 
@@ -81,7 +116,7 @@ impl Bucket {
 #[derive(Debug)]
 pub struct Budget {
     clock: Clock,
-    buckets: Mutex<BTreeMap<&'static str, Bucket>>,
+    lines: Mutex<BTreeMap<&'static str, Arc<Line>>>,
     calls: Mutex<BTreeMap<&'static str, u64>>,
 }
 
@@ -90,12 +125,13 @@ impl Budget {
     pub fn new(clock: Clock) -> Self {
         Self {
             clock,
-            buckets: Mutex::default(),
+            lines: Mutex::default(),
             calls: Mutex::default(),
         }
     }
 
-    /// Waits until a call of the operation `name` may be sent. First come, first served.
+    /// Waits until a call of the operation `name` may be sent. First come, first served; one who
+    /// stops waiting has taken nothing.
     ///
     /// # Panics
     /// For an operation that is not in the table: a bug of the caller.
@@ -105,17 +141,23 @@ impl Budget {
             reason = "drivers name rows of OPERATIONS; tested over KINDS"
         )]
         let op = operation(name).expect("an operation of the table");
-        let now = self.clock.boot();
-        let wait = self
-            .buckets
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .entry(op.class.name)
-            .or_insert_with(|| Bucket::new(op.class, now))
-            .take(now);
-        if !wait.is_zero() {
+        let line = Arc::clone(
+            self.lines
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .entry(op.class.name)
+                .or_insert_with(|| {
+                    Arc::new(Line {
+                        turn: tokio::sync::Mutex::new(()),
+                        bucket: Mutex::new(Bucket::new(op.class, self.clock.boot())),
+                    })
+                }),
+        );
+        let turn = line.turn.lock().await;
+        while let Grant::Later(wait) = line.bucket(|bucket| bucket.take(self.clock.boot())) {
             self.clock.sleep(wait).await;
         }
+        drop(turn);
         *self
             .calls
             .lock()
@@ -130,13 +172,9 @@ impl Budget {
     /// The call was throttled: its bucket slows down.
     pub fn throttled(&self, token: RateToken) {
         let now = self.clock.boot();
-        if let Some(bucket) = self
-            .buckets
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .get_mut(token.class)
-        {
-            bucket.throttled(now);
+        let lines = self.lines.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(line) = lines.get(token.class) {
+            line.bucket(|bucket| bucket.throttled(now));
         }
     }
 
@@ -162,9 +200,9 @@ mod tests {
     #[test]
     fn a_burst_goes_at_once_and_a_tenth_is_left_for_people() {
         let mut bucket = Bucket::new(register(), Duration::ZERO);
-        let waits: Vec<_> = (0..19).map(|_| bucket.take(Duration::ZERO)).collect();
-        assert!(waits[..18].iter().all(Duration::is_zero));
-        assert!(waits[18] > Duration::from_secs(1));
+        let grants: Vec<_> = (0..19).map(|_| bucket.take(Duration::ZERO)).collect();
+        assert!(grants[..18].iter().all(|grant| *grant == Grant::Now));
+        assert_eq!(grants[18], Grant::Later(LOOK_AGAIN));
     }
 
     #[test]
@@ -172,11 +210,16 @@ mod tests {
         let mut bucket = Bucket::new(register(), Duration::ZERO);
         bucket.throttled(Duration::ZERO);
         assert!((bucket.rate - 0.45).abs() < 1e-9);
-        for _ in 0..20 {
-            bucket.throttled(Duration::ZERO);
+        bucket.throttled(Duration::from_millis(900));
+        assert!(
+            bucket.rate > 0.45,
+            "one shortage is told of by many answers"
+        );
+        for second in 2..60 {
+            bucket.throttled(Duration::from_secs(second));
         }
         assert!(bucket.rate >= 0.9 * FLOOR);
-        bucket.advance(Duration::from_secs(60));
+        bucket.advance(Duration::from_secs(120));
         assert!((bucket.rate - 0.9).abs() < 1e-9);
     }
 
@@ -189,5 +232,42 @@ mod tests {
         }
         let seconds = clock.boot().as_secs_f64();
         assert!((seconds - 182.0 / 0.9).abs() < 1.0, "{seconds}");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_wait_that_began_in_a_shortage_ends_when_the_shortage_does() {
+        let clock = Clock::virtual_at(jiff::Timestamp::UNIX_EPOCH);
+        let budget = Budget::new(clock.clone());
+        let token = budget.take("ecs.RegisterTaskDefinition").await;
+        for _ in 0..10 {
+            budget.throttled(token);
+            clock.sleep(ONE_SHORTAGE).await;
+        }
+        let began = clock.boot();
+        for _ in 0..18 {
+            budget.take("ecs.RegisterTaskDefinition").await;
+        }
+        // At the rate of the worst moment these would take six minutes.
+        let seconds = (clock.boot() - began).as_secs();
+        assert!(seconds < 45, "{seconds}");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn one_who_stops_waiting_has_taken_nothing() {
+        let clock = Clock::virtual_at(jiff::Timestamp::UNIX_EPOCH);
+        let budget = Budget::new(clock.clone());
+        for _ in 0..18 {
+            budget.take("ecs.RegisterTaskDefinition").await;
+        }
+        for _ in 0..100 {
+            tokio::select! {
+                biased;
+                _ = budget.take("ecs.RegisterTaskDefinition") => panic!("the bucket was empty"),
+                () = clock.sleep(Duration::from_millis(1)) => {}
+            }
+        }
+        let began = clock.boot();
+        budget.take("ecs.RegisterTaskDefinition").await;
+        assert!((clock.boot() - began).as_secs_f64() < 1.2);
     }
 }

@@ -57,6 +57,9 @@ fn explain(fault: Fault, code: &str, message: &str) -> String {
 
 /// Attempts at one read, the first included. This is the one retry layer: the SDK's own is off.
 const READ_ATTEMPTS: u32 = 6;
+/// Throttled answers to one read before it is given up. They are no failures: the bucket slows
+/// down and the read waits its turn.
+const READ_THROTTLES: u32 = 30;
 /// First pause between attempts; doubled each time and jittered.
 const READ_PAUSE: Duration = Duration::from_millis(200);
 /// Longest pause between attempts.
@@ -79,7 +82,7 @@ where
     E: ProvideErrorMetadata + std::error::Error + 'static,
 {
     let mut pause = READ_PAUSE;
-    let mut attempt = 1;
+    let (mut attempts, mut throttles) = (0, 0);
     loop {
         let token = cell.budget.take(operation).await;
         let error = match send().await {
@@ -88,11 +91,14 @@ where
         };
         if error.fault == Fault::Throttled {
             cell.budget.throttled(token);
+            throttles += 1;
+        } else {
+            attempts += 1;
         }
-        if attempt >= READ_ATTEMPTS || !error.fault.read_may_repeat() {
+        let spent = attempts >= READ_ATTEMPTS || throttles >= READ_THROTTLES;
+        if spent || !error.fault.read_may_repeat() {
             return Err(error);
         }
-        attempt += 1;
         cell.clock.sleep(cell.entropy.jitter(pause)).await;
         pause = (pause * 2).min(READ_PAUSE_MAX);
     }
