@@ -169,7 +169,7 @@ async fn rig() -> (Rig, DesiredSet) {
 }
 
 async fn apply(engine: &Engine, set: &DesiredSet) -> Vec<String> {
-    let plan = engine.plan(set, &Scope::all(), &EVERYTHING).await.unwrap();
+    let plan = engine.plan(set, &Scope::all(), &EVERYTHING).await;
     let options = ApplyOptions {
         policy: EVERYTHING,
         wait: Wait::ForRollouts,

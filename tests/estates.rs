@@ -93,8 +93,7 @@ pub async fn settle_thousand(rig: &Rig) {
     let plan = rig
         .engine
         .plan(&whole, &Scope::app("app-0"), &EVERYTHING)
-        .await
-        .unwrap();
+        .await;
     rig.engine
         .apply(&whole, plan, &rig.options(Wait::ForRollouts), &Silent)
         .await;

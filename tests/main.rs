@@ -7,10 +7,12 @@
 )]
 
 mod applications;
+mod approved;
 mod architecture;
 mod bad_inputs;
 mod behind;
 mod ci_deploys;
+mod controller;
 mod crash;
 mod demo;
 mod docs;
@@ -20,10 +22,12 @@ mod fields;
 mod fleet;
 mod guard;
 mod kill;
+mod late;
 mod oracle_moto;
 mod process;
 mod replicas;
 mod rig;
+mod rollouts;
 mod run_command;
 mod store;
 mod two_writers;

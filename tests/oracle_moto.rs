@@ -248,7 +248,7 @@ async fn both_applications_converge_against_moto_and_are_then_left_alone() {
     let engine = engine(&sdk, &clock).await;
     let plan = |policy: Policy| {
         let (engine, set) = (&engine, &set);
-        async move { engine.plan(set, &Scope::all(), &policy).await.unwrap() }
+        async move { engine.plan(set, &Scope::all(), &policy).await }
     };
     let first = plan(EVERYTHING).await;
     assert_eq!(first.verdict(), Verdict::Drift);

@@ -34,7 +34,7 @@ async fn of_two_that_write_one_app_at_once_one_writes_and_the_other_says_who_doe
         stop: CancellationToken::new(),
     };
     let first = rig.plan(&set).await;
-    let second = other.plan(&set, &Scope::all(), &EVERYTHING).await.unwrap();
+    let second = other.plan(&set, &Scope::all(), &EVERYTHING).await;
     let (a, b) = tokio::join!(
         rig.engine.apply(&set, first, &options, &Silent),
         other.apply(&set, second, &options, &Silent),

@@ -58,7 +58,6 @@ impl Rig {
         self.engine
             .plan(set, &Scope::all(), &Policy::CONTROLLER)
             .await
-            .unwrap()
     }
 
     /// Everything allowed, for one pass.
@@ -79,7 +78,7 @@ impl Rig {
 
     /// Plans and converges once.
     pub async fn apply_as(&self, set: &DesiredSet, wait: Wait, policy: Policy) -> Pass {
-        let plan = self.engine.plan(set, &Scope::all(), &policy).await.unwrap();
+        let plan = self.engine.plan(set, &Scope::all(), &policy).await;
         let options = ApplyOptions {
             policy,
             ..self.options(wait)

@@ -32,6 +32,16 @@ pub struct RateToken {
     class: &'static str,
 }
 
+#[cfg(test)]
+impl RateToken {
+    /// One that no bucket gave.
+    pub fn for_test(name: &str) -> Self {
+        Self {
+            class: operation(name).unwrap().class.name,
+        }
+    }
+}
+
 /// The state of one bucket; pure, so that a test can step it.
 #[derive(Clone, Debug, PartialEq)]
 struct Bucket {

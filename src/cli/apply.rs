@@ -49,7 +49,7 @@ pub async fn run(settings: Option<&Path>, args: &ApplyArgs) -> anyhow::Result<Ex
         Some(saved) => still_true(&context, &set, saved).await?,
         None => {
             let scope = args.scope.scope();
-            (context.engine.plan(&set, &scope, &policy).await?, policy)
+            (context.engine.plan(&set, &scope, &policy).await, policy)
         }
     };
     let asked = plan.summary.steps > 0 && !args.yes;
@@ -149,7 +149,7 @@ async fn still_true(
     };
     let changed = || saved.plan.objects.iter().filter(|o| o.change.is_some());
     let scope = Scope::among(changed().map(|o| o.key.clone()));
-    let fresh = context.engine.plan(set, &scope, &policy).await?;
+    let fresh = context.engine.plan(set, &scope, &policy).await;
     let moved: Vec<String> = changed()
         .filter(|o| fresh.object(&o.key).is_none_or(|f| f.pin != o.pin))
         .map(|o| format!("  {}", o.key))

@@ -51,7 +51,7 @@ pub async fn run(settings: Option<&Path>, args: &PlanArgs) -> anyhow::Result<Exi
     let plan = context
         .engine
         .plan(&set, &args.scope.scope(), &policy)
-        .await?;
+        .await;
     print(&match args.format.format {
         Format::Text => render::text(&plan),
         Format::Json => json::text(&plan),

@@ -25,7 +25,7 @@ pub async fn run(settings: Option<&Path>, args: &StatusArgs) -> anyhow::Result<E
     let engine = &context.engine;
     let plan = engine
         .plan(&set, &args.scope.scope(), &Policy::CONTROLLER)
-        .await?;
+        .await;
     let now = engine.cell.clock.now();
     let mut apps: BTreeMap<String, AppStatus> = BTreeMap::new();
     let names: BTreeSet<&str> = plan.objects.iter().map(|o| o.key.app.as_str()).collect();

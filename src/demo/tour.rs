@@ -141,11 +141,8 @@ impl Tour<'_> {
         Ok(set)
     }
 
-    async fn plan(&self, set: &DesiredSet) -> anyhow::Result<Plan> {
-        self.engine
-            .plan(set, &Scope::all(), &POLICY)
-            .await
-            .context("planning")
+    async fn plan(&self, set: &DesiredSet) -> Plan {
+        self.engine.plan(set, &Scope::all(), &POLICY).await
     }
 
     async fn first_plan(&self, set: &DesiredSet) -> anyhow::Result<()> {
@@ -153,7 +150,7 @@ impl Tour<'_> {
         self.voice
             .say("Looking takes no lock and writes nothing, neither to AWS nor to the store.");
         self.voice.command("evenkeel plan");
-        let plan = self.plan(set).await?;
+        let plan = self.plan(set).await;
         self.voice.raw(&render::plan::text(&plan));
         ensure!(
             plan.verdict() == Verdict::Drift && plan.summary.blocked == 0,
@@ -184,7 +181,7 @@ impl Tour<'_> {
             patience: Patience::UntilDead,
             stop: CancellationToken::new(),
         };
-        let plan = self.plan(set).await?;
+        let plan = self.plan(set).await;
         Ok(self.engine.apply(set, plan, &options, self.voice).await)
     }
 
@@ -211,7 +208,7 @@ impl Tour<'_> {
     async fn prove_in_order(&self, set: &DesiredSet) -> anyhow::Result<()> {
         self.voice.command("evenkeel plan");
         let before = self.writes_seen();
-        let plan = self.plan(set).await?;
+        let plan = self.plan(set).await;
         self.voice.raw(&render::plan::text(&plan));
         ensure!(
             plan.verdict() == Verdict::InOrder,
@@ -239,7 +236,7 @@ impl Tour<'_> {
         }
         self.until_they_are_done().await?;
         self.voice.command("evenkeel plan");
-        let plan = self.plan(set).await?;
+        let plan = self.plan(set).await;
         self.voice.raw(&render::plan::text(&plan));
         for act in intruder::ACTS {
             let found = plan
@@ -316,7 +313,7 @@ impl Tour<'_> {
         ensure!(edited != semiont.1, "the demo's edit found nothing to edit");
         let set = load([journal, (semiont.0, &edited)]);
         self.voice.command("evenkeel plan");
-        let plan = self.plan(&set).await?;
+        let plan = self.plan(&set).await;
         self.voice.raw(&render::plan::text(&plan));
         let held = plan
             .objects

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use super::Engine;
 use super::apply::ApplyOptions;
+use super::approach::Done;
 use super::progress::{Event, Progress};
 use crate::aws::door::CALL_TIMEOUT;
 use crate::kinds::KINDS;
@@ -25,6 +26,10 @@ pub(super) enum AppFault {
         holder: String,
         token: u64,
     },
+    #[error(
+        "stopped while another process held the lease; nothing was written, run again to go on"
+    )]
+    Stopped,
     #[error("the lease on {0} was lost to another process; nothing more is written, run again")]
     LeaseLost(String),
     #[error(transparent)]
@@ -50,8 +55,12 @@ impl AppRun<'_> {
         self.progress.event(&Event::Leasing {
             app: self.app.to_owned(),
         });
-        let lease = match self.store.acquire(self.app, self.options.patience).await {
+        let stop = self.options.stop.cancelled();
+        let patience = self.options.patience;
+        let acquired = self.store.acquire_unless(self.app, patience, stop).await;
+        let lease = match acquired {
             Ok(lease) => lease,
+            Err(AcquireError::Stopped) => return Err(AppFault::Stopped),
             Err(AcquireError::Held(row)) => {
                 self.progress.event(&Event::Busy {
                     app: self.app.to_owned(),
@@ -92,25 +101,37 @@ impl AppRun<'_> {
         }
         let mut memory = self.store.memory(self.app).await?;
         for (key, object) in &mut memory {
-            if object.open.is_some() && pending.iter().any(|o| o.key == *key) {
+            // One without a document blocks nobody, and waits for this occasion.
+            let known = self.set.documents.contains_key(key);
+            let meant = !known || pending.iter().any(|o| o.key == *key);
+            if object.open.is_some() && meant {
                 self.progress_resolving(key, object);
                 self.engine
                     .resolve_open(self.store, lease, self.set, key, object)
                     .await?;
             }
         }
+        for planned in pending.iter().filter(|o| !o.look_for.is_empty()) {
+            if let Some(object) = memory.get_mut(&planned.key) {
+                self.engine
+                    .look_for_late(self.store, lease, &planned.key, &planned.look_for, object)
+                    .await?;
+            }
+        }
         for kind in KINDS {
             for planned in pending.iter().filter(|o| o.key.kind == kind.name()) {
                 let remembered = memory.entry(planned.key.clone()).or_default();
-                let mut written = Vec::new();
+                let mut done = Done::default();
                 let ended = self
-                    .converge_object(lease, planned, remembered, &mut written)
-                    .await?;
-                self.tell(&planned.key, &ended);
-                if let Some(pass) = passes.get_mut(&planned.key) {
-                    pass.ended = ended;
-                    pass.written = written;
-                }
+                    .converge_object(lease, planned, remembered, &mut done)
+                    .await;
+                let Some(pass) = passes.get_mut(&planned.key) else {
+                    continue;
+                };
+                // What was written was written, even if the pass ends here.
+                pass.written = done.written;
+                pass.ended = ended?;
+                self.tell(&planned.key, &pass.ended);
             }
         }
         Ok(())

@@ -120,7 +120,7 @@ impl Engine {
             let why = fault.to_string();
             for object in pending {
                 let ended = match &fault {
-                    AppFault::Busy { .. } => Ended::Held(why.clone()),
+                    AppFault::Busy { .. } | AppFault::Stopped => Ended::Held(why.clone()),
                     _ => Ended::Failed(why.clone()),
                 };
                 if let Some(pass) = passes.get_mut(&object.key)
@@ -130,14 +130,18 @@ impl Engine {
                 }
             }
         }
+        // What was found and done changes what history says.
+        self.forget(app);
         passes.into_values().collect()
     }
 }
 
-/// Whether an object's plan asks for the lease: something to write, to resolve or to remember.
+/// Whether an object's plan asks for the lease: something to write, to
+/// resolve, to remember or to look for.
 pub fn is_work(object: &ObjectPlan) -> bool {
     object.change.is_some()
         || !object.remember.is_empty()
+        || !object.look_for.is_empty()
         || object
             .holds
             .iter()

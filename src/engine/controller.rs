@@ -3,7 +3,7 @@
 //! One look feeds all apps. Apps are converged side by side, each at most once at a time; an app
 //! that fails waits for itself alone, longer each time.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::future::Future;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
@@ -17,10 +17,12 @@ use super::Engine;
 use super::apply::{ApplyOptions, Pinned, Wait, is_work};
 use super::progress::Progress;
 use crate::kinds::{Allow, Policy};
+use crate::model::change::Hold;
 use crate::model::document::DesiredSet;
 use crate::model::pass::{Ended, ObjectPass};
-use crate::model::plan::{ObjectPlan, Plan};
+use crate::model::plan::{ObjectPlan, Plan, Rollout};
 use crate::model::scope::Scope;
+use crate::model::tree;
 use crate::store::Patience;
 
 /// First pause of an app whose pass failed; doubled with each failure in a row.
@@ -55,20 +57,34 @@ pub trait Desired: Send {
 pub trait Observer: Send + Sync {
     /// The whole estate was looked at.
     fn looked(&self, set: &DesiredSet, plan: &Plan);
-    /// A look could not be planned.
-    fn look_failed(&self, why: &str);
     /// An app was converged.
     fn converged(&self, app: &str, objects: &[ObjectPass]);
 }
 
+/// What is known of one app between looks.
 #[derive(Debug, Default)]
 struct AppState {
     failures: u32,
     /// Not before this, on the boot clock.
     not_before: Duration,
+    /// What its documents said when it was looked at last.
+    wish: String,
+    /// Stops the pass that is in flight; `None` when there is none.
+    pass: Option<CancellationToken>,
 }
 
 type Work<'a> = Pin<Box<dyn Future<Output = (String, Vec<ObjectPass>)> + Send + 'a>>;
+
+/// How soon the next look is due.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Next {
+    /// As set.
+    OnTime,
+    /// Something is on its way, or waits its turn.
+    Soon(Duration),
+    /// Somebody wants something else by now.
+    AtOnce,
+}
 
 /// Runs until `shutdown` completes; then finishes what is in flight and returns.
 pub async fn run(
@@ -86,17 +102,17 @@ pub async fn run(
         patience: Patience::UntilDead,
         stop: CancellationToken::new(),
     };
+    let clock = &engine.cell.clock;
     let mut shutdown = pin!(shutdown);
     let mut apps: BTreeMap<String, AppState> = BTreeMap::new();
-    let mut busy: BTreeSet<String> = BTreeSet::new();
     let mut work: FuturesUnordered<Work<'_>> = FuturesUnordered::new();
     loop {
         let (set, plan) = {
             let mut look = pin!(async {
                 let set = desired.load().await;
                 let plan = engine.plan(&set, &options.scope, &apply.policy).await;
-                if let Ok(plan) = &plan
-                    && let Err(error) = engine.record_conditions(&set, plan).await
+                if options.writes == Allow::Yes
+                    && let Err(error) = engine.record_conditions(&set, &plan).await
                 {
                     tracing::warn!(%error, "recording conditions; they are recorded at the next look");
                 }
@@ -111,49 +127,54 @@ pub async fn run(
                     }
                     // A pass in flight goes on beside the look.
                     Some((app, objects)) = work.next(), if !work.is_empty() => {
-                        busy.remove(&app);
                         conclude(engine, &mut apps, observer, &app, &objects);
                     }
                     looked = &mut look => break looked,
                 }
             }
         };
-        let mut soon = false;
-        match plan {
-            Ok(plan) => {
-                observer.looked(&set, &plan);
-                soon = is_restless(&plan);
-                let set = Arc::new(set);
-                for (app, objects) in by_app(plan) {
-                    let state = apps.entry(app.clone()).or_default();
-                    let waiting = engine.cell.clock.boot() < state.not_before;
-                    let idle = options.writes == Allow::No || !objects.iter().any(is_work);
-                    if idle || waiting || busy.contains(&app) {
-                        continue;
-                    }
-                    busy.insert(app.clone());
-                    let (set, apply) = (Arc::clone(&set), apply.clone());
-                    work.push(Box::pin(async move {
-                        let planned: Vec<&ObjectPlan> = objects.iter().collect();
-                        let done = engine
-                            .converge_app(&set, &app, &planned, &apply, progress)
-                            .await;
-                        (app, done)
-                    }));
-                }
+        observer.looked(&set, &plan);
+        let mut next = Next::OnTime;
+        let set = Arc::new(set);
+        for (app, objects) in by_app(plan) {
+            let state = apps.entry(app.clone()).or_default();
+            state.wishes(&wish(&set, &app));
+            let idle = options.writes == Allow::No || !objects.iter().any(is_work);
+            if state.pass.is_some() || idle {
+                next = next.or(if objects.iter().any(is_on_its_way) {
+                    Next::Soon(SOON)
+                } else {
+                    Next::OnTime
+                });
+                continue;
             }
-            Err(error) => observer.look_failed(&error.to_string()),
+            let wait = state.not_before.saturating_sub(clock.boot());
+            if !wait.is_zero() {
+                next = next.or(Next::Soon(wait));
+                continue;
+            }
+            let stop = apply.stop.child_token();
+            state.pass = Some(stop.clone());
+            let set = Arc::clone(&set);
+            let apply = ApplyOptions {
+                stop,
+                ..apply.clone()
+            };
+            work.push(Box::pin(async move {
+                let planned: Vec<&ObjectPlan> = objects.iter().collect();
+                let done = engine
+                    .converge_app(&set, &app, &planned, &apply, progress)
+                    .await;
+                (app, done)
+            }));
         }
-        let pause = if soon {
-            SOON.min(options.interval)
-        } else {
-            options.interval
+        let pause = match next {
+            Next::OnTime => options.interval,
+            Next::Soon(wait) => wait.min(options.interval),
+            Next::AtOnce => Duration::ZERO,
         };
-        let mut timer = engine
-            .cell
-            .clock
-            .sleep_boxed(engine.cell.entropy.jitter(pause));
-        let mut hastened = soon;
+        let mut timer = clock.sleep_boxed(engine.cell.entropy.jitter(pause));
+        let mut hastened = pause <= SOON;
         loop {
             tokio::select! {
                 biased;
@@ -162,14 +183,16 @@ pub async fn run(
                     return;
                 }
                 Some((app, objects)) = work.next(), if !work.is_empty() => {
-                    busy.remove(&app);
-                    conclude(engine, &mut apps, observer, &app, &objects);
-                    // What was written is looked at soon; many apps that end one after the other
-                    // do not put that look off.
-                    if !hastened {
-                        hastened = true;
-                        let again = engine.cell.entropy.jitter(SOON.min(options.interval));
-                        timer = engine.cell.clock.sleep_boxed(again);
+                    match conclude(engine, &mut apps, observer, &app, &objects) {
+                        Next::AtOnce => break,
+                        // What was written is looked at soon; many apps that end one after the
+                        // other do not put that look off.
+                        Next::Soon(wait) if !hastened => {
+                            hastened = true;
+                            let wait = wait.min(options.interval);
+                            timer = clock.sleep_boxed(engine.cell.entropy.jitter(wait));
+                        }
+                        Next::Soon(_) | Next::OnTime => {}
                     }
                 }
                 () = desired.changed() => break,
@@ -177,6 +200,44 @@ pub async fn run(
             }
         }
     }
+}
+
+impl Next {
+    fn or(self, other: Next) -> Next {
+        match (self, other) {
+            (Next::AtOnce, _) | (_, Next::AtOnce) => Next::AtOnce,
+            (Next::Soon(a), Next::Soon(b)) => Next::Soon(a.min(b)),
+            (Next::Soon(a), Next::OnTime) | (Next::OnTime, Next::Soon(a)) => Next::Soon(a),
+            (Next::OnTime, Next::OnTime) => Next::OnTime,
+        }
+    }
+}
+
+impl AppState {
+    /// Another wish than the last one is tried at once, and what is being written for the last one
+    /// is not gone on with.
+    fn wishes(&mut self, wish: &str) {
+        if self.wish == wish {
+            return;
+        }
+        wish.clone_into(&mut self.wish);
+        self.failures = 0;
+        self.not_before = Duration::ZERO;
+        if let Some(pass) = &self.pass {
+            pass.cancel();
+        }
+    }
+}
+
+/// What an app's documents say, and whether they may be believed.
+fn wish(set: &DesiredSet, app: &str) -> String {
+    let specs: Vec<_> = set
+        .documents
+        .values()
+        .filter(|d| d.key.app == app)
+        .map(|d| (&d.key, &d.spec))
+        .collect();
+    tree::digest_of(&(set.frozen.holds(app), specs))
 }
 
 /// What was sent is seen through; nothing new is begun.
@@ -191,30 +252,47 @@ async fn finish(
     }
 }
 
+/// Takes note of how a pass ended; says how soon its app is looked at again.
 fn conclude(
     engine: &Engine,
     apps: &mut BTreeMap<String, AppState>,
     observer: &dyn Observer,
     app: &str,
     objects: &[ObjectPass],
-) {
+) -> Next {
     observer.converged(app, objects);
     let state = apps.entry(app.to_owned()).or_default();
+    let stopped = state.pass.take().is_some_and(|pass| pass.is_cancelled());
+    if stopped {
+        return Next::AtOnce;
+    }
     if objects.iter().any(|o| matches!(o.ended, Ended::Failed(_))) {
         let pause = BACKOFF
             .saturating_mul(2u32.saturating_pow(state.failures))
             .min(BACKOFF_MAX);
+        let pause = engine.cell.entropy.jitter(pause);
         state.failures = state.failures.saturating_add(1);
-        state.not_before = engine.cell.clock.boot() + engine.cell.entropy.jitter(pause);
+        state.not_before = engine.cell.clock.boot() + pause;
+        return Next::Soon(pause.max(SOON));
+    }
+    state.failures = 0;
+    state.not_before = Duration::ZERO;
+    if objects.iter().any(|o| !o.written.is_empty()) {
+        Next::Soon(SOON)
     } else {
-        *state = AppState::default();
+        Next::OnTime
     }
 }
 
-fn is_restless(plan: &Plan) -> bool {
-    plan.summary.changes > 0
-        || plan.summary.deferred > 0
-        || plan.objects.iter().any(|o| o.rollout.is_some())
+/// Whether something moves by itself that the next look may find at its end within seconds.
+fn is_on_its_way(object: &ObjectPlan) -> bool {
+    matches!(object.rollout, Some(Rollout::InProgress { .. }))
+        || object.holds.iter().any(|hold| {
+            matches!(
+                hold,
+                Hold::Settling { .. } | Hold::OpenIntent { .. } | Hold::RolloutInProgress { .. }
+            )
+        })
 }
 
 fn by_app(plan: Plan) -> BTreeMap<String, Vec<ObjectPlan>> {

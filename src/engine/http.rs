@@ -61,12 +61,12 @@ pub async fn listen(address: SocketAddr) -> anyhow::Result<TcpListener> {
 
 async fn healthz(State(shown): State<Shown>) -> impl IntoResponse {
     let limit = shown.interval.saturating_mul(MISSED_LOOKS);
-    match shown.telemetry.since_last_look() {
-        Some(since) if since > limit => (
-            StatusCode::SERVICE_UNAVAILABLE,
-            format!("no look for {} s\n", since.as_secs()),
-        ),
-        _ => (StatusCode::OK, "ok\n".to_owned()),
+    let since = shown.telemetry.since_last_look();
+    if since > limit {
+        let text = format!("no look for {} s\n", since.as_secs());
+        (StatusCode::SERVICE_UNAVAILABLE, text)
+    } else {
+        (StatusCode::OK, "ok\n".to_owned())
     }
 }
 

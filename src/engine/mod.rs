@@ -2,10 +2,10 @@
 
 mod app;
 pub mod apply;
+mod approach;
 mod conditions;
 pub mod controller;
 pub mod desired;
-
 pub mod http;
 mod object;
 pub mod observe;
@@ -15,20 +15,21 @@ pub mod rollout;
 pub mod telemetry;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use futures_util::{StreamExt as _, stream};
 
 use crate::aws::cell::Cell;
 use crate::kinds::{Driver, KINDS, Policy};
+use crate::model::change::{Drift, Step};
 use crate::model::document::DesiredSet;
 use crate::model::memory::Memory;
 use crate::model::plan::{ObjectPlan, Plan, Status};
 use crate::model::scope::Scope;
 use crate::model::snapshot::Snapshot;
 use crate::plan::{self, Inputs};
-use crate::store::{Store, StoreError};
+use crate::store::Store;
 
 /// How long a reading of an app's history serves for objects that are in order. Another replica
 /// may have died in the middle of a write that shows nowhere but in the store.
@@ -64,51 +65,76 @@ impl Engine {
         }
     }
 
-    /// Looks and plans, under no lock.
-    ///
-    /// # Errors
-    /// A store that is there and cannot be read: a plan that forgot what was rolled back would
-    /// lie.
-    pub async fn plan(
+    /// Looks and plans, under no lock. History is read where it could change the plan, and for the
+    /// rest now and then. An app whose history cannot be read is held, and the others go on.
+    pub async fn plan(&self, set: &DesiredSet, scope: &Scope, policy: &Policy) -> Plan {
+        self.look(set, scope, policy, Recall::WhereNeeded).await
+    }
+
+    /// The same, with everybody's history: for one who waits for what only history tells, such as
+    /// which rollout is ours.
+    pub(crate) async fn plan_knowing_all(
         &self,
         set: &DesiredSet,
         scope: &Scope,
         policy: &Policy,
-    ) -> Result<Plan, StoreError> {
+    ) -> Plan {
+        self.look(set, scope, policy, Recall::All).await
+    }
+
+    async fn look(&self, set: &DesiredSet, scope: &Scope, policy: &Policy, recall: Recall) -> Plan {
         let before = self.cell.budget.calls();
         let snapshot = self.observe(set, scope).await;
         let reads = since(&before, self.cell.budget.calls());
         let mut memory = Memory {
             consulted: self.store.is_some(),
-            objects: BTreeMap::new(),
+            ..Memory::default()
         };
         let plan = self.plan_from(set, scope, &snapshot, &memory, policy, &reads);
         let Some(store) = &self.store else {
-            return Ok(plan);
+            return plan;
         };
-        let apps = self.apps_to_recall(&plan);
+        let apps = self.apps_to_recall(&plan, recall);
         if apps.is_empty() {
-            return Ok(plan);
+            return plan;
         }
         let mut queries = stream::iter(apps)
             .map(|app| async move { (store.memory(&app).await, app) })
             .buffer_unordered(STORE_QUERIES);
         while let Some((read, app)) = queries.next().await {
-            memory.objects.extend(read?);
-            self.recalled
-                .lock()
-                .unwrap_or_else(PoisonError::into_inner)
-                .insert(app, self.cell.clock.boot());
+            match read {
+                Ok(objects) => {
+                    memory.objects.extend(objects);
+                    self.recalled().insert(app, self.cell.clock.boot());
+                }
+                Err(error) => {
+                    memory.unread.insert(app, error.to_string());
+                }
+            }
         }
         drop(queries);
-        Ok(self.plan_from(set, scope, &snapshot, &memory, policy, &reads))
+        let plan = self.plan_from(set, scope, &snapshot, &memory, policy, &reads);
+        // What is on its way is looked at with its history again.
+        for object in plan.objects.iter().filter(|o| o.rollout.is_some()) {
+            self.forget(&object.key.app);
+        }
+        plan
+    }
+
+    /// The next look reads the app's history.
+    fn forget(&self, app: &str) {
+        self.recalled().remove(app);
+    }
+
+    fn recalled(&self) -> MutexGuard<'_, BTreeMap<String, Duration>> {
+        self.recalled.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The apps whose history is needed: something is not in order, or it was not read for long.
     /// So an estate in order costs the store nothing but a query an app now and then.
-    fn apps_to_recall(&self, plan: &Plan) -> BTreeSet<String> {
+    fn apps_to_recall(&self, plan: &Plan, recall: Recall) -> BTreeSet<String> {
         let now = self.cell.clock.boot();
-        let recalled = self.recalled.lock().unwrap_or_else(PoisonError::into_inner);
+        let recalled = self.recalled();
         let stale = |app: &str| {
             recalled
                 .get(app)
@@ -116,7 +142,7 @@ impl Engine {
         };
         plan.objects
             .iter()
-            .filter(|o| needs_history(o) || stale(&o.key.app))
+            .filter(|o| recall == Recall::All || needs_history(o) || stale(&o.key.app))
             .map(|o| o.key.app.clone())
             .collect()
     }
@@ -143,9 +169,24 @@ impl Engine {
         })
     }
 
+    /// The part of an object's drift that a step of its change mends.
+    pub(crate) fn mends(&self, kind: &str, step: &Step, drift: &[Drift]) -> Vec<Drift> {
+        KINDS
+            .iter()
+            .find(|k| k.name() == kind)
+            .map_or_else(Vec::new, |k| k.mends(step, drift))
+    }
+
     pub(crate) fn driver(&self, kind: &str) -> Option<&dyn Driver> {
         self.drivers.get(kind).map(AsRef::as_ref)
     }
+}
+
+/// Whose history a look reads.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Recall {
+    WhereNeeded,
+    All,
 }
 
 /// Whether what the store knows could change this object's plan.

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use super::app::{AppFault, AppRun};
 use super::apply::{Pinned, untouched};
+use super::approach::{Done, was_shown};
 use super::progress::Event;
 use crate::aws::budget::RateToken;
 use crate::aws::door::{CALL_TIMEOUT, LEASE_MARGIN};
@@ -14,10 +15,9 @@ use crate::kinds::{Applied, StepError};
 use crate::model::change::{Change, Hold, Step};
 use crate::model::entry::Outcome;
 use crate::model::key::ResourceKey;
-use crate::model::memory::{LastWrite, Memory, ObjectMemory, OpenIntent, PastWrite, WRITES_KEPT};
+use crate::model::memory::{LastWrite, ObjectMemory, OpenIntent, PastWrite, WRITES_KEPT};
 use crate::model::pass::Ended;
 use crate::model::plan::{ObjectPlan, Rollout, Status};
-use crate::model::scope::Scope;
 use crate::model::tree::{self, Tree};
 use crate::plan::object::correction;
 use crate::store::{IntendError, Lease, LeaseError, NewIntent, NewOutcome, SettleError};
@@ -28,18 +28,23 @@ pub const SETTLING_BOUND: Duration = Duration::from_secs(30);
 const SHOW_PAUSE: Duration = Duration::from_millis(250);
 /// Longest such pause.
 const SHOW_PAUSE_MAX: Duration = Duration::from_secs(4);
-/// Attempts at one step that AWS throttled, and at one object that others changed under us.
+/// Attempts at one object that others changed under us.
 const ATTEMPTS: usize = 5;
+/// How long one object is tried again while AWS throttles it. That is no failure: the bucket slows
+/// down, and what is not written by then is looked at again like all else.
+const THROTTLE_PATIENCE: Duration = Duration::from_secs(300);
 
-const STOPPED: &str = "stopped before it was written; run again to go on";
+pub(super) const STOPPED: &str = "stopped before it was written; run again to go on";
 const MOVED: &str = "its document, the live object or its last write has moved since the plan was \
                      made; make a new plan";
 
 /// What became of one attempt at an object.
 enum Attempt {
     Done(Ended),
-    /// Somebody else was faster, or AWS asked to slow down: plan it again.
+    /// Somebody else was faster: plan it again.
     Again(String),
+    /// AWS asked to slow down: plan it again when its turn has come.
+    Throttled(String),
 }
 
 /// Whether a reading brought facts that were not in memory.
@@ -71,47 +76,33 @@ impl AppRun<'_> {
         lease: &Lease,
         planned: &ObjectPlan,
         memory: &mut ObjectMemory,
-        written: &mut Vec<String>,
+        done: &mut Done,
     ) -> Result<Ended, AppFault> {
-        let mut why = String::new();
-        for _ in 0..ATTEMPTS {
-            match self.attempt_object(lease, planned, memory, written).await? {
+        let clock = &self.engine.cell.clock;
+        let (mut attempts, mut throttled_since) = (0, None);
+        loop {
+            match self.attempt_object(lease, planned, memory, done).await? {
                 Attempt::Done(ended) => return Ok(ended),
-                Attempt::Again(reason) => why = reason,
+                Attempt::Again(why) => {
+                    attempts += 1;
+                    if attempts == ATTEMPTS {
+                        return Ok(Ended::Failed(format!(
+                            "given up for now after {ATTEMPTS} attempts: {why}"
+                        )));
+                    }
+                }
+                Attempt::Throttled(why) => {
+                    let since = *throttled_since.get_or_insert_with(|| clock.boot());
+                    if clock.boot().saturating_sub(since) >= THROTTLE_PATIENCE {
+                        return Ok(Ended::Held(format!(
+                            "{why}; it was throttled for {} s, find who else calls AWS so often; \
+                             run again to go on",
+                            THROTTLE_PATIENCE.as_secs()
+                        )));
+                    }
+                }
             }
         }
-        Ok(Ended::Failed(format!(
-            "given up for now after {ATTEMPTS} attempts: {why}"
-        )))
-    }
-
-    /// Waits for a rate token, or gives up when told to stop: nothing new is begun then.
-    async fn take_token(&self, operation: &str) -> Option<RateToken> {
-        tokio::select! {
-            biased;
-            () = self.options.stop.cancelled() => None,
-            token = self.engine.cell.budget.take(operation) => Some(token),
-        }
-    }
-
-    /// Reads and plans one object afresh. The rate token for its first step is in hand already, so
-    /// that nothing waits between this reading and the write.
-    async fn replan(&self, key: &ResourceKey, memory: &ObjectMemory) -> Option<ObjectPlan> {
-        let scope = Scope::target(key);
-        let snapshot = self.engine.observe(self.set, &scope).await;
-        let memory = Memory {
-            consulted: true,
-            objects: BTreeMap::from([(key.clone(), memory.clone())]),
-        };
-        let mut plan = self.engine.plan_from(
-            self.set,
-            &scope,
-            &snapshot,
-            &memory,
-            &self.options.policy,
-            &BTreeMap::new(),
-        );
-        plan.objects.pop()
     }
 
     async fn attempt_object(
@@ -119,44 +110,30 @@ impl AppRun<'_> {
         lease: &Lease,
         planned: &ObjectPlan,
         memory: &mut ObjectMemory,
-        written: &mut Vec<String>,
+        done: &mut Done,
     ) -> Result<Attempt, AppFault> {
-        let key = &planned.key;
-        let first = planned
-            .change
-            .as_ref()
-            .and_then(|c| c.steps.first())
-            .map(|s| s.operation.clone());
-        let mut token = match &first {
-            Some(operation) => match self.take_token(operation).await {
-                Some(token) => Some((operation.clone(), token)),
-                None => return Ok(Attempt::Done(Ended::Held(STOPPED.to_owned()))),
-            },
-            None => None,
+        let fresh = match self.plan_with_tokens(planned, memory, done).await {
+            Ok(fresh) => fresh,
+            Err(ended) => return Ok(Attempt::Done(ended)),
         };
-        let Some(fresh) = self.replan(key, memory).await else {
-            return Ok(Attempt::Done(Ended::Failed(
-                "its document is gone".to_owned(),
-            )));
-        };
-        if self.options.pinned == Pinned::Yes && written.is_empty() && fresh.pin != planned.pin {
-            return Ok(Attempt::Done(Ended::Held(MOVED.to_owned())));
-        }
         self.remember(lease, &fresh, memory).await?;
         let Some(change) = &fresh.change else {
-            return Ok(Attempt::Done(match (&fresh.status, written.is_empty()) {
-                (Status::InSync, false) => self.rolled(&fresh),
+            return Ok(Attempt::Done(match (&fresh.status, done.written.len()) {
+                (Status::InSync, 1..) => self.rolled(&fresh),
                 _ => untouched(&fresh).ended,
             }));
         };
+        if self.options.pinned == Pinned::Yes && !was_shown(&fresh, change, planned, done) {
+            return Ok(Attempt::Done(Ended::Held(MOVED.to_owned())));
+        }
         let mut earlier = BTreeMap::new();
         for (index, step) in change.steps.iter().enumerate() {
-            let token = match token.take() {
-                Some((operation, token)) if operation == step.operation => token,
-                _ => match self.take_token(&step.operation).await {
-                    Some(token) => token,
-                    None => return Ok(Attempt::Done(Ended::Held(STOPPED.to_owned()))),
-                },
+            // Writing takes time, and may be stopped between two steps.
+            if self.options.stop.is_cancelled() {
+                return Ok(Attempt::Done(Ended::Held(STOPPED.to_owned())));
+            }
+            let Some(token) = done.spend(&step.operation) else {
+                return Ok(Attempt::Again("a rate token was missing".to_owned()));
             };
             let order = Order {
                 lease,
@@ -165,15 +142,15 @@ impl AppRun<'_> {
                 index,
                 step,
             };
-            match self.send(&order, &earlier, token, memory).await? {
+            match self.send(&order, &earlier, token, memory, done).await? {
                 Sent::Applied(detail) => {
-                    written.push(step.title.clone());
+                    done.written.push(step.title.clone());
                     earlier.insert(index, detail);
                 }
                 Sent::Stop(attempt) => return Ok(attempt),
             }
         }
-        self.await_showing(key, memory, lease).await
+        self.await_showing(&planned.key, memory, lease).await
     }
 
     /// One step: the last reading, the intent, one request, the outcome.
@@ -183,6 +160,7 @@ impl AppRun<'_> {
         earlier: &BTreeMap<usize, Tree>,
         token: RateToken,
         memory: &mut ObjectMemory,
+        done: &mut Done,
     ) -> Result<Sent, AppFault> {
         let Order {
             lease, fresh, step, ..
@@ -208,7 +186,7 @@ impl AppRun<'_> {
             id: self.engine.cell.entropy.id(),
             key: key.clone(),
             step: step.clone(),
-            drift: fresh.drift.clone(),
+            drift: self.engine.mends(&key.kind, step, &fresh.drift),
             risk: order.change.risk,
             plan: fresh.pin.clone(),
         };
@@ -230,6 +208,7 @@ impl AppRun<'_> {
         };
         match driver.apply(step, earlier, permit).await {
             Ok(Applied { detail }) => {
+                done.sent += 1;
                 self.note_write(memory, &id, order, &detail);
                 let outcome = NewOutcome {
                     memory: Some(memory.clone()),
@@ -254,13 +233,14 @@ impl AppRun<'_> {
                 match error.fault {
                     Fault::Throttled => {
                         self.engine.cell.budget.throttled(token);
-                        again(text)
+                        Ok(Sent::Stop(Attempt::Throttled(text)))
                     }
                     Fault::NotSent => again(text),
                     _ => stop(Ended::Failed(text)),
                 }
             }
             Err(StepError::Aws(error)) => {
+                done.sent += 1;
                 let text = error.to_string();
                 self.settle(lease, end(Outcome::Unknown, text.clone().into()))
                     .await?;
@@ -269,8 +249,13 @@ impl AppRun<'_> {
                     at: self.engine.cell.clock.now(),
                     operation: step.operation.clone(),
                     step: tree::to_tree(step),
+                    drift: self.engine.mends(&key.kind, step, &fresh.drift),
                 });
-                self.look_up(lease, key, memory, text).await
+                let sent = self.look_up(lease, key, memory, text).await?;
+                if memory.last_write.as_ref().is_some_and(|w| w.intent == id) {
+                    done.written.push(title);
+                }
+                Ok(sent)
             }
         }
     }

@@ -1,21 +1,24 @@
 //! Resolving: what became of a write whose answer was lost, read from what is there now.
 
-use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::Engine;
 use super::object::{SETTLING_BOUND, applied_fact, applied_word};
 use crate::aws::door::CALL_TIMEOUT;
-use crate::kinds::Policy;
+use crate::kinds::{KINDS, LateEffect};
 use crate::model::change::Step;
 use crate::model::document::DesiredSet;
 use crate::model::entry::Outcome;
 use crate::model::key::ResourceKey;
-use crate::model::memory::{LastWrite, Memory, ObjectMemory, OpenIntent};
-use crate::model::plan::Status;
+use crate::model::memory::{CameLate, LastWrite, ObjectMemory, OpenIntent};
 use crate::model::scope::Scope;
+use crate::model::snapshot::Seen;
 use crate::model::tree::Tree;
+use crate::plan::diff::is_mended;
 use crate::store::{Lease, NewOutcome, SettleError, Store, StoreError};
+
+/// Late effects that are kept in an object's memory.
+const LATE_KEPT: usize = 8;
 
 impl Engine {
     /// Resolves the open intent in `memory`, if it can be: waits until an effect would have to
@@ -35,22 +38,27 @@ impl Engine {
             return Ok(());
         };
         self.cell.clock.sleep(self.still_to_wait(&open)).await;
-        let Some((outcome, detail)) = self.find_effect(set, key, memory, &open).await else {
+        let Some((outcome, detail)) = self.find_effect(set, key, &open).await else {
             return Ok(());
         };
         let now = self.cell.clock.now();
         let mut after = memory.clone();
         after.open = None;
+        let step = step_of(&open);
         if outcome == Outcome::Applied {
             after.last_write = Some(LastWrite {
                 intent: open.id.clone(),
                 at: now,
             });
-            if let Some(step) = step_of(&open) {
+            if let Some(step) = &step {
                 after
                     .facts
-                    .insert(applied_word(&step), applied_fact(&step, &detail));
+                    .insert(applied_word(step), applied_fact(step, &detail));
             }
+        } else if let (Some(step), Some(driver)) = (&step, self.driver(&key.kind))
+            && driver.late_effect(step) == LateEffect::Hides
+        {
+            after.given_up.push(open.clone());
         }
         let settled = store
             .settle(
@@ -65,12 +73,65 @@ impl Engine {
             )
             .await;
         match settled {
-            Ok(()) | Err(SettleError::Late) => {
-                *memory = after;
-                Ok(())
+            Ok(()) => *memory = after,
+            // Somebody else resolved it, and what they remember of it is what counts.
+            Err(SettleError::Late) => {
+                let mut all = store.memory(&key.app).await?;
+                *memory = all.remove(key).unwrap_or_default();
             }
-            Err(SettleError::Store(error)) => Err(error),
+            Err(SettleError::Store(error)) => return Err(error),
         }
+        Ok(())
+    }
+
+    /// Looks once more for what writes may have left that were given up long ago, and remembers
+    /// what is found. It is told, and never used.
+    ///
+    /// # Errors
+    /// The store's.
+    pub(crate) async fn look_for_late(
+        &self,
+        store: &Store,
+        lease: &Lease,
+        key: &ResourceKey,
+        intents: &[String],
+        memory: &mut ObjectMemory,
+    ) -> Result<(), StoreError> {
+        let Some(driver) = self.driver(&key.kind) else {
+            return Ok(());
+        };
+        let mut after = memory.clone();
+        for open in memory.given_up.iter().filter(|o| intents.contains(&o.id)) {
+            let Some(step) = step_of(open) else {
+                continue;
+            };
+            match driver.resolve(&open.id, &step).await {
+                Ok(found) => {
+                    after.given_up.retain(|other| other.id != open.id);
+                    if let Some(applied) = found {
+                        tracing::warn!(
+                            %key, intent = open.id, left = %applied.detail,
+                            "a write had its effect after it had been given up; nothing uses it"
+                        );
+                        after.came_late.push(CameLate {
+                            intent: open.id.clone(),
+                            at: open.at,
+                            left: applied.detail,
+                        });
+                    }
+                }
+                Err(error) => {
+                    tracing::warn!(%key, intent = open.id, %error, "looking for a late effect");
+                }
+            }
+        }
+        let excess = after.came_late.len().saturating_sub(LATE_KEPT);
+        after.came_late.drain(..excess);
+        if after != *memory {
+            store.remember(lease, key, &after).await?;
+            *memory = after;
+        }
+        Ok(())
     }
 
     /// An effect can come until one call timeout after the intent, and show until the settling
@@ -89,7 +150,6 @@ impl Engine {
         &self,
         set: &DesiredSet,
         key: &ResourceKey,
-        memory: &ObjectMemory,
         open: &OpenIntent,
     ) -> Option<(Outcome, Tree)> {
         let step = step_of(open)?;
@@ -102,39 +162,75 @@ impl Engine {
                 return None;
             }
         }
-        // The document may have changed since: then what the intent wanted is not what is wanted
-        // now, and "differs" says only that it has to be written again, which is true.
-        let scope = Scope::target(key);
-        let snapshot = self.observe(set, &scope).await;
-        let mut closed = memory.clone();
-        closed.open = None;
-        let memory = Memory {
-            consulted: true,
-            objects: BTreeMap::from([(key.clone(), closed)]),
-        };
-        let plan = self.plan_from(
-            set,
-            &scope,
-            &snapshot,
-            &memory,
-            &Policy::CONTROLLER,
-            &BTreeMap::new(),
-        );
-        let object = plan.objects.first()?;
-        match object.status {
-            Status::Unreadable => None,
-            _ if object.drift.is_empty() && object.change.is_none() => Some((
-                Outcome::Applied,
-                Tree::from("found in order when it was looked up"),
-            )),
-            _ => Some((
+        if driver.late_effect(&step) == LateEffect::Hides {
+            return Some((
                 Outcome::NotApplied,
-                Tree::from("the object still differs when it was looked up"),
+                Tree::from("no trace of it was there when it was looked up"),
+            ));
+        }
+        if !set.documents.contains_key(key) {
+            return Some((
+                Outcome::Superseded,
+                Tree::from("its document is gone, so nothing tells what it was to bring about"),
+            ));
+        }
+        let mut snapshot = self.observe(set, &Scope::target(key)).await;
+        let seen = snapshot.objects.remove(key)?.seen;
+        let kind = KINDS.iter().find(|k| k.name() == key.kind)?;
+        match seen {
+            Seen::Unreadable(_) => None,
+            Seen::Absent => Some((
+                Outcome::Superseded,
+                Tree::from("the object was gone when it was looked up"),
             )),
+            Seen::Present(live) => {
+                let mended = |d: &&_| is_mended(d, &live.view, kind.rules());
+                let there = open.drift.iter().filter(mended).count();
+                Some(judged(there, open.drift.len()))
+            }
         }
     }
 }
 
+/// What `there` of the `all` fields that a write was to mend say of it, once nothing of it can be on
+/// its way any more.
+fn judged(there: usize, all: usize) -> (Outcome, Tree) {
+    let (outcome, why) = match there {
+        0 if all == 0 => (
+            Outcome::Superseded,
+            "nothing tells what it was to bring about; the object is planned anew",
+        ),
+        0 => (
+            Outcome::NotApplied,
+            "nothing of it was there when it was looked up",
+        ),
+        _ if there == all => (
+            Outcome::Applied,
+            "found as it was to be when it was looked up",
+        ),
+        _ => (
+            Outcome::Superseded,
+            "a part of it was there when it was looked up, so others wrote too; the object is \
+             planned anew",
+        ),
+    };
+    (outcome, Tree::from(why))
+}
+
 fn step_of(open: &OpenIntent) -> Option<Step> {
     serde_json::from_value(open.step.clone()).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_outcome_is_what_the_fields_of_the_write_itself_say() {
+        let outcome = |there, all| judged(there, all).0;
+        assert_eq!(outcome(2, 2), Outcome::Applied);
+        assert_eq!(outcome(0, 2), Outcome::NotApplied);
+        assert_eq!(outcome(1, 2), Outcome::Superseded);
+        assert_eq!(outcome(0, 0), Outcome::Superseded);
+    }
 }

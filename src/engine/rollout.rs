@@ -32,7 +32,7 @@ impl Engine {
         {
             tokio::select! {
                 biased;
-                () = options.stop.cancelled() => return,
+                () = options.stop.cancelled() => break,
                 () = self.cell.clock.sleep(PAUSE) => {}
             }
             let keys: Vec<_> = objects
@@ -40,12 +40,15 @@ impl Engine {
                 .filter(|o| matches!(o.ended, Ended::RollingOut(_)))
                 .map(|o| o.key.clone())
                 .collect();
-            let Ok(plan) = self.plan(set, &Scope::among(keys), &options.policy).await else {
-                // The store is away for a moment; the rollout is not.
-                continue;
-            };
+            let plan = self
+                .plan_knowing_all(set, &Scope::among(keys), &options.policy)
+                .await;
             for object in objects.iter_mut() {
-                if !matches!(object.ended, Ended::RollingOut(_)) {
+                // Only history tells which rollout is ours: while the store is away, the rollout
+                // goes on all the same.
+                if !matches!(object.ended, Ended::RollingOut(_))
+                    || plan.history_unread.contains_key(&object.key.app)
+                {
                     continue;
                 }
                 let Some(now) = plan.object(&object.key) else {
@@ -86,6 +89,21 @@ impl Engine {
                         key: object.key.clone(),
                     },
                 });
+            }
+        }
+        let why = if options.stop.is_cancelled() {
+            "stopped before its rollout was over".to_owned()
+        } else {
+            format!(
+                "its rollout is not over after {} min",
+                PATIENCE.as_secs() / 60
+            )
+        };
+        for object in objects.iter_mut() {
+            if let Ended::RollingOut(detail) = &object.ended {
+                object.ended = Ended::Held(format!(
+                    "{why}: {detail}; `evenkeel plan` shows how it goes on"
+                ));
             }
         }
     }

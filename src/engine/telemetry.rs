@@ -1,6 +1,6 @@
 //! Telemetry: what the controller counts and logs, and whether it is ready.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -22,9 +22,12 @@ pub struct Telemetry {
     handle: PrometheusHandle,
     cell: Arc<Cell>,
     looked: AtomicBool,
+    /// Of the last look, or of the start before the first.
     last_look: Mutex<Duration>,
-    /// What was told of each finding and held object already; log lines are for news.
+    /// What was told of each finding and held object at the last look; log lines are for news.
     told: Mutex<BTreeMap<String, String>>,
+    /// Apps of the last look, whose gauges are set to zero when they go.
+    apps: Mutex<BTreeSet<String>>,
 }
 
 const STATUSES: [(Status, &str); 6] = [
@@ -44,10 +47,11 @@ impl Telemetry {
         Self {
             recorder,
             handle,
-            cell,
             looked: AtomicBool::new(false),
-            last_look: Mutex::default(),
+            last_look: Mutex::new(cell.clock.boot()),
             told: Mutex::default(),
+            apps: Mutex::default(),
+            cell,
         }
     }
 
@@ -56,15 +60,13 @@ impl Telemetry {
         self.looked.load(Ordering::SeqCst)
     }
 
-    /// Time since the last look that could be planned; `None` before the first.
-    pub fn since_last_look(&self) -> Option<Duration> {
-        self.is_ready().then(|| {
-            let last = *self
-                .last_look
-                .lock()
-                .unwrap_or_else(PoisonError::into_inner);
-            self.cell.clock.boot().saturating_sub(last)
-        })
+    /// Time since the last look, or since the start before the first.
+    pub fn since_last_look(&self) -> Duration {
+        let last = *self
+            .last_look
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        self.cell.clock.boot().saturating_sub(last)
     }
 
     /// Everything counted, in the Prometheus text format.
@@ -72,17 +74,27 @@ impl Telemetry {
         self.handle.render()
     }
 
-    /// Whether `text` is news about `subject`.
-    fn is_news(&self, subject: String, text: &str) -> bool {
-        let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
-        told.insert(subject, text.to_owned()).as_deref() != Some(text)
-    }
-
     fn log_news(&self, set: &DesiredSet, plan: &Plan) {
+        let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
+        let before = std::mem::take(&mut *told);
+        // What is gone is forgotten, so that it is told of again when it comes back.
+        let mut is_news = |subject: String, text: &str| {
+            let known = before.get(&subject).is_some_and(|old| old == text);
+            told.insert(subject, text.to_owned());
+            !known
+        };
+        for (app, why) in &plan.history_unread {
+            if is_news(format!("history {app}"), why) {
+                tracing::error!(
+                    app,
+                    "its history could not be read; nothing of it is written: {why}"
+                );
+            }
+        }
         for finding in &set.findings {
             let at = finding.at.as_ref().map(ToString::to_string);
             let at = at.unwrap_or_default();
-            if self.is_news(format!("finding {at} {}", finding.rule), &finding.message) {
+            if is_news(format!("finding {at} {}", finding.rule), &finding.message) {
                 match finding.severity {
                     Severity::Error => {
                         tracing::error!(rule = finding.rule, at, "{}", finding.message);
@@ -96,7 +108,7 @@ impl Telemetry {
         for object in &plan.objects {
             let holds: Vec<String> = object.holds.iter().map(ToString::to_string).collect();
             let text = format!("{:?} {}", object.status, holds.join("; "));
-            if !self.is_news(format!("object {}", object.key), &text) {
+            if !is_news(format!("object {}", object.key), &text) {
                 continue;
             }
             match object.status {
@@ -132,8 +144,22 @@ impl Observer for Telemetry {
                 *counts.entry((&object.key.app, name)).or_default() += here;
             }
         }
+        let now: BTreeSet<String> = plan.objects.iter().map(|o| o.key.app.clone()).collect();
+        let gone = {
+            let mut apps = self.apps.lock().unwrap_or_else(PoisonError::into_inner);
+            std::mem::replace(&mut *apps, now.clone())
+        };
+        let gone: Vec<&String> = gone.difference(&now).collect();
+        for app in &gone {
+            for (_, name) in STATUSES {
+                counts.insert((app, name), 0.0);
+            }
+        }
+        #[expect(clippy::cast_precision_loss, reason = "far below 2^52 apps")]
+        let unread = plan.history_unread.len() as f64;
         with_local_recorder(&self.recorder, || {
             counter!("evenkeel_looks_total").increment(1);
+            gauge!("evenkeel_apps_history_unread").set(unread);
             for ((app, status), n) in &counts {
                 gauge!("evenkeel_objects", "app" => (*app).to_owned(), "status" => (*status).to_owned())
                     .set(*n);
@@ -143,13 +169,6 @@ impl Observer for Telemetry {
             for (operation, n) in self.cell.budget.calls() {
                 counter!("evenkeel_aws_calls_total", "operation" => operation).absolute(n);
             }
-        });
-    }
-
-    fn look_failed(&self, why: &str) {
-        tracing::error!("the look could not be planned: {why}");
-        with_local_recorder(&self.recorder, || {
-            counter!("evenkeel_looks_failed_total").increment(1);
         });
     }
 

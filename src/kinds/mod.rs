@@ -178,6 +178,13 @@ pub trait Kind: Send + Sync {
     /// What to do. Never called for an object that could not be read.
     fn decide(&self, question: &Question<'_>) -> Decision;
 
+    /// Which of the object's `drift` a step of its change mends. By default all of it, as where a
+    /// change has one step.
+    fn mends(&self, step: &Step, drift: &[Drift]) -> Vec<Drift> {
+        let _ = step;
+        drift.to_vec()
+    }
+
     /// Its I/O half, over one cell.
     fn driver(&self, cell: &Arc<Cell>) -> Box<dyn Driver>;
 
@@ -226,6 +233,15 @@ pub struct Applied {
     pub detail: Tree,
 }
 
+/// What becomes of an effect that sets in long after its request was given up.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LateEffect {
+    /// It is drift, and corrected as such.
+    Shows,
+    /// It leaves something that only [`Driver::resolve`] finds.
+    Hides,
+}
+
 /// How a step failed.
 #[derive(Debug, thiserror::Error)]
 pub enum StepError {
@@ -269,9 +285,16 @@ pub trait Driver: Send + Sync {
         permit: Permit,
     ) -> BoxFuture<'a, Result<Applied, StepError>>;
 
-    /// After a write of unknown outcome: whether its effect is there. Called no sooner than a
-    /// call timeout and the settling bound after it was sent. `Some` is the effect, found.
-    /// `None` leaves the answer to the object's drift: in order means applied.
+    /// Whether an effect of `step` that comes late shows when the object is looked at.
+    fn late_effect(&self, step: &Step) -> LateEffect {
+        let _ = step;
+        LateEffect::Shows
+    }
+
+    /// After a write of unknown outcome: whether its effect is there, for a step whose effect no look
+    /// at the object shows. Called no sooner than a call timeout and the settling bound after it
+    /// was sent. `Some` is the effect, found. `None` leaves the answer to the drift that the step
+    /// was to mend.
     fn resolve<'a>(
         &'a self,
         intent: &'a str,

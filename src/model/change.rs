@@ -101,6 +101,11 @@ pub enum Hold {
         /// Why.
         cause: String,
     },
+    /// What the store knows of it could not be read: an open write, a roll-back.
+    HistoryUnreadable {
+        /// Why.
+        cause: String,
+    },
     /// It is not there, and its kind is never created.
     MustExist {
         /// What to do.
@@ -182,6 +187,12 @@ impl fmt::Display for Hold {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Hold::Unreadable { cause } => write!(f, "could not be read: {cause}"),
+            Hold::HistoryUnreadable { cause } => {
+                write!(
+                    f,
+                    "its history could not be read, so nothing is written: {cause}"
+                )
+            }
             Hold::MustExist { help } => write!(f, "does not exist; {help}"),
             Hold::OwnedElsewhere { why }
             | Hold::Conflict { why }

@@ -2,9 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
+use super::change::Drift;
 use super::key::ResourceKey;
 use super::tree::Tree;
 
@@ -15,6 +16,8 @@ pub struct Memory {
     pub consulted: bool,
     /// By key; an object that was never written is missing.
     pub objects: BTreeMap<ResourceKey, ObjectMemory>,
+    /// Apps whose history could not be read, and why. Nothing of theirs is written.
+    pub unread: BTreeMap<String, String>,
 }
 
 /// What is remembered of one object. Stored as JSON in its `MEMORY#` row.
@@ -32,6 +35,13 @@ pub struct ObjectMemory {
     pub settling_until: Option<Timestamp>,
     /// The newest writes, oldest first, at most [`WRITES_KEPT`]; feeds the `Stalled` rule.
     pub writes: Vec<PastWrite>,
+    /// Writes that were given up without a trace of them, of a sort whose late effect no look at the
+    /// object would show. Looked for once more when nothing of them can come any more.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub given_up: Vec<OpenIntent>,
+    /// Effects that came after their write had been given up, newest last, for people.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub came_late: Vec<CameLate>,
     /// What the kind asked to have remembered, by its own word, such as `rolledBack`.
     pub facts: BTreeMap<String, Tree>,
 }
@@ -50,7 +60,27 @@ pub struct OpenIntent {
     pub operation: String,
     /// The step, whole.
     pub step: Tree,
+    /// What it was to mend: tells later whether its effect is there.
+    #[serde(default)]
+    pub drift: Vec<Drift>,
 }
+
+/// An effect that came after its write had been given up.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct CameLate {
+    /// The write's intent.
+    pub intent: String,
+    /// When the write was announced.
+    pub at: Timestamp,
+    /// What it left, such as a revision's ARN.
+    pub left: Tree,
+}
+
+/// How long after it was announced a write can still have its effect: AWS refuses a request whose
+/// signature is older (Signature Version 4 allows 15 minutes of skew at most).
+pub const NOTHING_COMES_AFTER: SignedDuration = SignedDuration::from_mins(20);
+/// How long a late effect is told of.
+pub const LATE_TOLD_FOR: SignedDuration = SignedDuration::from_hours(7 * 24);
 
 /// The newest write.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

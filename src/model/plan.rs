@@ -57,6 +57,9 @@ pub struct ObjectPlan {
     /// Whether the object is still moving towards what was written (a rollout that we started).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rollout: Option<Rollout>,
+    /// Intents of writes that were given up, whose late effect is to be looked for now.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub look_for: Vec<String>,
 }
 
 /// How far a rollout is.
@@ -106,6 +109,9 @@ pub struct Plan {
     pub made_at: Timestamp,
     /// Whether the store was read; without it a plan cannot be saved.
     pub history_consulted: bool,
+    /// Apps whose history could not be read, and why: nothing of theirs is written.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub history_unread: BTreeMap<String, String>,
     /// In key order.
     pub objects: Vec<ObjectPlan>,
     /// What is wrong with the documents.

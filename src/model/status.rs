@@ -205,6 +205,7 @@ fn said(plan: &ObjectPlan, which: impl Fn(&Hold) -> bool) -> String {
 fn word(hold: &Hold) -> &'static str {
     match hold {
         Hold::Unreadable { .. } => "Unreadable",
+        Hold::HistoryUnreadable { .. } => "HistoryUnreadable",
         Hold::MustExist { .. } => "MustExist",
         Hold::OwnedElsewhere { .. } => "OwnedElsewhere",
         Hold::UnknownLiveField { .. } => "UnknownLiveField",
@@ -240,6 +241,7 @@ mod tests {
             remember: BTreeMap::new(),
             desired: Tree::Null,
             rollout: None,
+            look_for: Vec::new(),
         }
     }
 

@@ -18,6 +18,21 @@ pub fn diff(desired: &Tree, live: &Tree, rules: &[FieldRule], identity: &[&str])
     walk.drift
 }
 
+/// Whether `live`, a whole live view, is as one drift's document wanted it at its path.
+pub fn is_mended(drift: &Drift, live: &Tree, rules: &[FieldRule]) -> bool {
+    let below = FieldPath::of(drift.path.segments().iter().skip(1).cloned());
+    let mut here = Some(live);
+    for segment in below.segments() {
+        here = here.and_then(|tree| tree.get(segment));
+    }
+    let rule = rules.iter().find(|rule| below.matches(rule.path));
+    in_order(
+        rule.map_or(Compare::Exact, |r| r.compare),
+        &drift.desired,
+        here,
+    )
+}
+
 struct Walk<'a> {
     rules: &'a [FieldRule],
     identity: &'a [&'a str],
@@ -167,6 +182,20 @@ mod tests {
             prop::collection::btree_map("[a-z]{1,3}", inner, 0..4)
                 .prop_map(|m| Tree::Object(m.into_iter().collect()))
         })
+    }
+
+    #[test]
+    fn a_drift_is_mended_when_its_own_field_is_as_wanted() {
+        let desired = json!({"count": {"min": 2, "max": 4}, "policies": {"a": {"target": 70}}});
+        let drift = diff(
+            &desired,
+            &json!({"count": 1, "policies": {"a": {"target": 50}}}),
+            RULES,
+            &[],
+        );
+        let now = json!({"count": 3, "policies": {"a": {"target": 50.0}}});
+        let mended: Vec<bool> = drift.iter().map(|d| is_mended(d, &now, RULES)).collect();
+        assert_eq!(mended, [true, false]);
     }
 
     proptest! {

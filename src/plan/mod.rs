@@ -113,6 +113,7 @@ fn assemble(objects: Vec<ObjectPlan>, inputs: &Inputs<'_>) -> Plan {
         plan_id,
         made_at: inputs.now,
         history_consulted: inputs.memory.consulted,
+        history_unread: inputs.memory.unread.clone(),
         objects,
         findings,
         calls,

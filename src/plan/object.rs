@@ -7,7 +7,7 @@ use super::diff::diff;
 use crate::kinds::{Allow, Decision, Kind, Policy, Question};
 use crate::model::change::{Action, Change, Drift, Hold, Risk};
 use crate::model::document::Document;
-use crate::model::memory::ObjectMemory;
+use crate::model::memory::{LATE_TOLD_FOR, NOTHING_COMES_AFTER, ObjectMemory};
 use crate::model::plan::{ObjectPlan, Status};
 use crate::model::snapshot::{Live, Seen};
 use crate::model::tree::{self, Tree};
@@ -84,14 +84,20 @@ fn decide(
         steps,
         risk,
         mut holds,
-        notes,
+        mut notes,
         more_drift: _,
         excused: _,
-        remember,
+        mut remember,
         rollout,
     } = decision;
+    let unread = inputs.memory.unread.get(&document.key.app);
+    // What is remembered already is no news, and what may be is not to be written over.
+    remember.retain(|word, fact| unread.is_none() && memory.facts.get(word) != Some(fact));
     let mut change = None;
-    if let Some(open) = &memory.open {
+    if let (Some(cause), false) = (unread, steps.is_empty()) {
+        let cause = cause.clone();
+        holds.push(Hold::HistoryUnreadable { cause });
+    } else if let Some(open) = &memory.open {
         let intent = open.id.clone();
         holds.push(Hold::OpenIntent { intent });
     } else if !steps.is_empty() {
@@ -113,6 +119,7 @@ fn decide(
             }
         }
     }
+    notes.extend(late_notes(memory, inputs.now));
     let status = match (&change, holds.is_empty()) {
         (Some(_), _) if live.is_none() => Status::Absent,
         (Some(_), _) => Status::Drifted,
@@ -132,7 +139,38 @@ fn decide(
         remember,
         desired: expected,
         rollout,
+        look_for: overdue(memory, inputs.now),
     }
+}
+
+/// Given-up writes of which nothing can come any more: now a look tells what came of them.
+fn overdue(memory: &ObjectMemory, now: Timestamp) -> Vec<String> {
+    memory
+        .given_up
+        .iter()
+        .filter(|open| now.duration_since(open.at) >= NOTHING_COMES_AFTER)
+        .map(|open| open.id.clone())
+        .collect()
+}
+
+/// What is told of effects that came late.
+fn late_notes(memory: &ObjectMemory, now: Timestamp) -> Vec<String> {
+    memory
+        .came_late
+        .iter()
+        .filter(|late| now.duration_since(late.at) < LATE_TOLD_FOR)
+        .map(|late| {
+            format!(
+                "a write of {} (intent {:.12}) had its effect after it had been given up: it left \
+                 {}, which nothing uses",
+                late.at,
+                late.intent,
+                late.left
+                    .as_str()
+                    .map_or_else(|| late.left.to_string(), str::to_owned)
+            )
+        })
+        .collect()
 }
 
 fn settle_drift(mut drift: Vec<Drift>, decision: &Decision) -> Vec<Drift> {
@@ -215,5 +253,6 @@ fn held(
         remember: std::collections::BTreeMap::new(),
         desired,
         rollout: None,
+        look_for: Vec::new(),
     }
 }

@@ -127,7 +127,7 @@ impl World {
             snapshot,
             memory: Memory {
                 consulted: true,
-                objects: BTreeMap::new(),
+                ..Memory::default()
             },
             policy: Policy::CONTROLLER,
         }
@@ -207,6 +207,7 @@ fn an_open_intent_holds_its_object_even_when_it_is_in_order() {
                 at: now(),
                 operation: "cloudwatch.PutMetricAlarm".into(),
                 step: Tree::Null,
+                drift: Vec::new(),
             }),
             ..ObjectMemory::default()
         };

@@ -43,6 +43,13 @@ pub fn text(plan: &Plan) -> String {
         out.push('\n');
     }
     out.push_str(&calls(plan));
+    for (app, why) in &plan.history_unread {
+        let line = format!(
+            "The history of {app} could not be read, so nothing of it is written, and rollouts \
+             and open writes are not known: {why}"
+        );
+        hanging(&mut out, 0, "", &line);
+    }
     if !plan.history_consulted {
         hanging(
             &mut out,
@@ -250,7 +257,7 @@ pub fn summary(plan: &Plan) -> String {
 }
 
 #[cfg(test)]
-pub(super) mod tests {
+pub(crate) mod tests {
     use super::*;
     use crate::model::change::{Hold, Step};
     use crate::model::key::ResourceKey;
@@ -270,6 +277,7 @@ pub(super) mod tests {
             remember: BTreeMap::new(),
             desired: Tree::Null,
             rollout: None,
+            look_for: Vec::new(),
         }
     }
 
@@ -333,6 +341,7 @@ pub(super) mod tests {
             plan_id: "0123456789abcdef".into(),
             made_at: jiff::Timestamp::UNIX_EPOCH,
             history_consulted: true,
+            history_unread: BTreeMap::new(),
             objects: vec![held, alarm, object("shop/Database/db", Status::InSync), web],
             findings: Vec::new(),
             calls: BTreeMap::from([("ecs.DescribeServices".into(), 2)]),

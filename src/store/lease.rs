@@ -111,6 +111,9 @@ pub enum AcquireError {
         .0.app, .0.holder, .0.since, .0.token, .0.app
     )]
     Held(LeaseRow),
+    /// The caller was told to stop while it waited for another's lease.
+    #[error("stopped while another process held the lease; nothing was written")]
+    Stopped,
     /// The store did not do it.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -140,6 +143,22 @@ impl Store {
     /// # Errors
     /// [`AcquireError::Held`] by a living holder, or by any when there is no patience.
     pub async fn acquire(&self, app: &str, patience: Patience) -> Result<Lease, AcquireError> {
+        self.acquire_unless(app, patience, std::future::pending())
+            .await
+    }
+
+    /// The same, unless `stop` completes while a holder is watched. A grant that is on its way is
+    /// seen through, so that no lease is left behind that nobody knows of.
+    ///
+    /// # Errors
+    /// As [`Store::acquire`]'s, and [`AcquireError::Stopped`].
+    pub async fn acquire_unless(
+        &self,
+        app: &str,
+        patience: Patience,
+        stop: impl Future<Output = ()>,
+    ) -> Result<Lease, AcquireError> {
+        let mut stop = pin!(stop);
         let mut sighting = None;
         loop {
             let row = self.lease_row(app).await?;
@@ -159,8 +178,11 @@ impl Store {
             let origin = match (verdict, &row) {
                 (Verdict::Held, Some(row)) => return Err(AcquireError::Held(row.clone())),
                 (Verdict::Watch(wait), _) => {
-                    self.table.clock.sleep(wait).await;
-                    continue;
+                    tokio::select! {
+                        biased;
+                        () = &mut stop => return Err(AcquireError::Stopped),
+                        () = self.table.clock.sleep(wait) => continue,
+                    }
                 }
                 (Verdict::Dead, Some(row)) => Origin::TakenOver {
                     from: row.holder.clone(),

@@ -120,7 +120,7 @@ impl Store {
             id: intent.id.clone(),
             key: intent.key.clone(),
             step: intent.step.clone(),
-            drift: intent.drift,
+            drift: intent.drift.clone(),
             risk: intent.risk,
             plan: intent.plan,
         };
@@ -131,6 +131,7 @@ impl Store {
                 at: entry.at,
                 operation: intent.step.operation.clone(),
                 step: to_tree(&intent.step),
+                drift: intent.drift.clone(),
             };
             let open = Put::builder()
                 .table_name(&self.table.name)

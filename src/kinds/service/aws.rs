@@ -20,7 +20,7 @@ use super::view;
 use crate::aws::call::{AwsError, Permit, RawAnswer};
 use crate::aws::cell::Cell;
 use crate::aws::fault::Fault;
-use crate::kinds::{Applied, BoxFuture, Driver, StepError, Wanted};
+use crate::kinds::{Applied, BoxFuture, Driver, LateEffect, StepError, Wanted};
 use crate::model::change::Step;
 use crate::model::key::ResourceKey;
 use crate::model::snapshot::Seen;
@@ -282,6 +282,13 @@ impl Driver for ServiceDriver {
         permit: Permit,
     ) -> BoxFuture<'a, Result<Applied, StepError>> {
         Box::pin(self.write(step, earlier, permit))
+    }
+
+    fn late_effect(&self, step: &Step) -> LateEffect {
+        match step.operation.as_str() {
+            "ecs.RegisterTaskDefinition" => LateEffect::Hides,
+            _ => LateEffect::Shows,
+        }
     }
 
     fn resolve<'a>(

@@ -8,6 +8,7 @@ mod desired;
 mod facts;
 mod look;
 mod look_scaling;
+mod mends;
 mod past;
 mod revision;
 mod rules;
@@ -26,6 +27,7 @@ use jiff::Timestamp;
 
 use super::{Compare, Decision, Driver, ExtraIam, FieldRule, Kind, Question};
 use crate::aws::cell::Cell;
+use crate::model::change::{Drift, Step};
 use crate::model::document::{DesiredSet, Document};
 use crate::model::finding::Finding;
 use crate::model::snapshot::Live;
@@ -94,6 +96,10 @@ impl Kind for Service {
 
     fn decide(&self, question: &Question<'_>) -> Decision {
         decide::decide(question)
+    }
+
+    fn mends(&self, step: &Step, drift: &[Drift]) -> Vec<Drift> {
+        mends::mends(step, drift)
     }
 
     fn driver(&self, cell: &Arc<Cell>) -> Box<dyn Driver> {

@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use super::{Decision, Driver, FieldRule, Kind, Question};
 use crate::aws::cell::Cell;
+use crate::model::change::{Drift, Step};
 use crate::model::document::{DesiredSet, Document};
 use crate::model::finding::Finding;
 use crate::model::tree::Tree;
@@ -62,6 +63,10 @@ spec:
 
     fn decide(&self, question: &Question<'_>) -> Decision {
         rules::decide(question)
+    }
+
+    fn mends(&self, step: &Step, drift: &[Drift]) -> Vec<Drift> {
+        rules::mends(step, drift)
     }
 
     fn driver(&self, cell: &Arc<Cell>) -> Box<dyn Driver> {

@@ -120,6 +120,16 @@ fn drifted(drift: &[Drift], field: &str) -> bool {
         .any(|d| d.path.segments().get(1).is_some_and(|s| s == field))
 }
 
+/// The part of `drift` that `step` mends.
+pub(super) fn mends(step: &Step, drift: &[Drift]) -> Vec<Drift> {
+    let field = match step.operation.as_str() {
+        "dynamodb.UpdateContinuousBackups" => "pointInTimeRecovery",
+        _ => "deletionProtection",
+    };
+    let here = |d: &&Drift| d.path.segments().get(1).is_some_and(|s| s == field);
+    drift.iter().filter(here).cloned().collect()
+}
+
 fn recovery_wish(table: &str, desired: &Tree, live: &Tree, drift: &[Drift]) -> Option<Wish> {
     if !drifted(drift, "pointInTimeRecovery") {
         return None;
