@@ -212,11 +212,12 @@ impl Draft<'_> {
             .push((Risk::Routine, "tags change nothing that runs".to_owned()));
     }
 
-    /// Deployment rules and grace period: no deployment starts from them.
+    /// Deployment rules and grace period: no deployment starts from them, and one that is stuck
+    /// may need just these to go on, so they never wait for it.
     fn plain_fields(&mut self) {
         let rules = !self.drift_of("deployment").is_empty();
         let grace = !self.drift_of("healthCheckGracePeriodSeconds").is_empty();
-        if !(rules || grace) || self.waits_for_rollout() {
+        if !(rules || grace) {
             return;
         }
         if rules {
@@ -251,7 +252,7 @@ impl Draft<'_> {
             });
             return;
         }
-        if self.drift_of("desiredCount").is_empty() || self.waits_for_rollout() {
+        if self.drift_of("desiredCount").is_empty() {
             return;
         }
         let live = u64::from(self.facts.desired_count);
@@ -269,7 +270,8 @@ impl Draft<'_> {
         });
     }
 
-    /// Whether a rollout forbids what starts or disturbs a deployment; if so, says it.
+    /// Whether a rollout forbids what starts another one; if so, says it. Only a size does: counts
+    /// and bounds change how many tasks run of whatever revision, as auto scaling does meanwhile.
     pub fn waits_for_rollout(&mut self) -> bool {
         let hold = self.rollout_hold();
         let waits = hold.is_some();

@@ -75,10 +75,6 @@ fn target(draft: &mut Draft<'_>, bounds: Bounds, live: &Scaling) {
     let count = draft.facts.desired_count;
     let Bounds { min, max } = bounds;
     let clamped = count.clamp(min, max.max(min));
-    // Registering moves the count into the bounds at once, which disturbs a deployment.
-    if clamped != count && draft.waits_for_rollout() {
-        return;
-    }
     let (risk, why) = if clamped < count {
         let risk = match clamped {
             0 => Risk::Destructive,

@@ -1,8 +1,10 @@
 //! A world with one service in it, to ask what is decided for it from what AWS answers.
 
+mod bench;
 mod documents;
 mod driver;
 mod ownership;
+mod rollouts;
 mod scaling;
 mod size;
 
@@ -76,6 +78,7 @@ fn world() -> World {
                 "minimumHealthyPercent": 100, "maximumPercent": 200, "somethingNew": {"a": 1},
             },
             "deployments": [deployment("PRIMARY", 7, "COMPLETED", 600)],
+            "loadBalancers": [{"targetGroupArn": "arn:x", "containerName": "app", "containerPort": 80}],
             "tags": [{"key": "team", "value": "journal"}],
         }),
         revision: task_definition(7, "256", "512", json!([])),

@@ -108,12 +108,4 @@ fn a_count_outside_the_bounds_is_brought_in_by_registering_them_again() {
         json!({"resourceId": "service/main/web", "minCapacity": 2, "maxCapacity": 10})
     );
     assert_eq!(decision.risk.unwrap().0, Risk::Disruptive);
-    // Not into the middle of a rollout.
-    world.service["deployments"] = json!([deployment("PRIMARY", 7, "IN_PROGRESS", 1)]);
-    let decision = world.decide(scaling(2, 10));
-    assert!(decision.steps.is_empty());
-    assert!(matches!(
-        decision.holds.as_slice(),
-        [Hold::RolloutInProgress { .. }]
-    ));
 }

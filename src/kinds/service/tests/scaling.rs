@@ -98,7 +98,7 @@ fn entries_that_no_document_names_stay() {
     assert_eq!(world.decide(scaling(2, 10)), Decision::default());
 }
 
-fn nights_and_days() -> Value {
+pub(super) fn nights_and_days() -> Value {
     let mut spec = scaling(2, 10);
     spec["scaling"]["scheduled"] = json!([
         {"name": "nights", "schedule": "cron(0 20 * * ? *)", "timezone": "Europe/Zurich",
@@ -109,7 +109,7 @@ fn nights_and_days() -> Value {
     spec
 }
 
-fn live_schedule() -> Value {
+pub(super) fn live_schedule() -> Value {
     json!([
         {"ScheduledActionName": "nights", "Schedule": "cron(0 20 * * ? *)",
          "Timezone": "Europe/Zurich",
@@ -120,7 +120,7 @@ fn live_schedule() -> Value {
     ])
 }
 
-fn expected_at(world: &World, spec: Value, at: &str) -> (Value, Value) {
+pub(super) fn expected_at(world: &World, spec: Value, at: &str) -> (Value, Value) {
     let mut spec = spec;
     spec["cluster"] = json!("main");
     let document = document("Service", spec);

@@ -98,7 +98,6 @@ fn a_size_waits_for_a_rollout_in_progress_unless_asked() {
         deployment("ACTIVE", 6, "COMPLETED", 600),
     ]);
     let mut spec = bigger();
-    spec["desiredCount"] = json!(5);
     spec["tags"] = json!({"team": "other"});
     let decision = world.decide(spec.clone());
     // Tags start nothing and disturb nothing.
