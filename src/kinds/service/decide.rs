@@ -5,6 +5,7 @@
 use jiff::SignedDuration;
 use serde_json::{Map, json};
 
+use super::deploying;
 use super::facts::{Facts, family_revision};
 use super::past;
 use super::scaling;
@@ -75,7 +76,7 @@ pub fn decide(question: &Question<'_>) -> Decision {
     }
     draft.tags();
     scaling::decide(&mut draft);
-    draft.plain_fields();
+    deploying::decide(&mut draft);
     draft.count();
     sizing::decide(&mut draft);
     draft.send_update();
@@ -212,25 +213,6 @@ impl Draft<'_> {
             .push((Risk::Routine, "tags change nothing that runs".to_owned()));
     }
 
-    /// Deployment rules and grace period: no deployment starts from them, and one that is stuck
-    /// may need just these to go on, so they never wait for it.
-    fn plain_fields(&mut self) {
-        let rules = !self.drift_of("deployment").is_empty();
-        let grace = !self.drift_of("healthCheckGracePeriodSeconds").is_empty();
-        if !(rules || grace) {
-            return;
-        }
-        if rules {
-            let merged = merged_configuration(self.facts, self.question.desired);
-            self.update.insert("deploymentConfiguration".into(), merged);
-        }
-        if let [grace] = self.drift_of("healthCheckGracePeriodSeconds").as_slice() {
-            let seconds = grace.desired.clone();
-            self.update
-                .insert("healthCheckGracePeriodSeconds".into(), seconds);
-        }
-    }
-
     fn count(&mut self) {
         let Some(wanted) = self
             .question
@@ -352,45 +334,4 @@ impl Draft<'_> {
         }
         self.out
     }
-}
-
-/// The live deployment configuration with what the document names put in: UpdateService takes
-/// the whole of it.
-fn merged_configuration(facts: &Facts, desired: &Tree) -> Tree {
-    let mut merged = facts
-        .deployment_configuration
-        .as_object()
-        .cloned()
-        .unwrap_or_default();
-    let wanted = desired.get("deployment");
-    for field in ["minimumHealthyPercent", "maximumPercent"] {
-        if let Some(value) = wanted.and_then(|w| w.get(field)) {
-            merged.insert(field.into(), value.clone());
-        }
-    }
-    if let Some(breaker) = wanted
-        .and_then(|w| w.get("circuitBreaker"))
-        .and_then(Tree::as_object)
-    {
-        let live = merged
-            .entry("deploymentCircuitBreaker")
-            .or_insert_with(|| json!({}));
-        if let Some(live) = live.as_object_mut() {
-            live.extend(breaker.clone());
-        }
-    }
-    Tree::Object(merged)
-}
-
-/// Deployment rules as a document's view, for reasons: the least share of healthy tasks.
-pub fn minimum_healthy(draft: &Draft<'_>) -> u64 {
-    let view = draft.question.live.map(|l| &l.view);
-    let of = |tree: Option<&Tree>| {
-        tree.and_then(|t| t.get("deployment"))
-            .and_then(|d| d.get("minimumHealthyPercent"))
-            .and_then(Tree::as_u64)
-    };
-    of(Some(draft.question.desired))
-        .or_else(|| of(view))
-        .unwrap_or(100)
 }

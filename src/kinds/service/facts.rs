@@ -30,6 +30,8 @@ pub struct Facts {
     pub desired_count: u32,
     /// Tasks running now.
     pub running_count: u32,
+    /// Whether a load balancer or VPC Lattice sends its tasks requests, and checks their health.
+    pub load_balanced: bool,
     /// `deploymentConfiguration` as AWS answered it, carried over when it is written.
     pub deployment_configuration: Tree,
     /// As AWS answered them, newest first.

@@ -4,6 +4,7 @@ mod aws;
 mod bounds;
 mod cron;
 mod decide;
+mod deploying;
 mod desired;
 mod facts;
 mod look;

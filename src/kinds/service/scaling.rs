@@ -234,6 +234,18 @@ fn doubles(draft: &mut Draft<'_>, live: &Scaling) {
     draft.out.notes.extend(notes);
 }
 
+/// Why AWS refuses an action's bounds, if it does: a document names one, the other is live.
+fn crossed(name: &str, bounds: Option<&Tree>) -> Option<String> {
+    let of = |member: &str| bounds?.get(member)?.as_u64();
+    let (min, max) = (of("MinCapacity")?, of("MaxCapacity")?);
+    (min > max).then(|| {
+        format!(
+            "scheduled action {name} would have minCapacity {min} above maxCapacity {max}, one of \
+             them from the live action, which AWS refuses; name both in the document"
+        )
+    })
+}
+
 fn action(draft: &mut Draft<'_>, name: &str, there: Option<&Action>) {
     let Some(wanted) = entry(draft, "scheduled", name).cloned() else {
         return;
@@ -277,6 +289,10 @@ fn action(draft: &mut Draft<'_>, name: &str, there: Option<&Action>) {
         if let Some(value) = wanted.get(field) {
             whole.insert(member.into(), value.clone());
         }
+    }
+    if let Some(why) = crossed(name, whole.get("ScalableTargetAction")) {
+        draft.hold(Hold::Conflict { why });
+        return;
     }
     let rate = wanted
         .get("schedule")

@@ -123,6 +123,16 @@ pub fn conflicts(base: &Revision, size: &Size) -> Vec<String> {
             )
         })
         .collect();
+    for (name, limits) in &after {
+        if let (Some(hard), Some(soft)) = (limits.memory, limits.memory_reservation)
+            && hard < soft
+        {
+            found.push(format!(
+                "container {name}'s memory of {hard} MiB would be below its memoryReservation of \
+                 {soft}"
+            ));
+        }
+    }
     if let Some(memory) = size.memory {
         for (name, limits) in &after {
             for (what, value) in [

@@ -7,7 +7,8 @@ use std::collections::BTreeMap;
 use serde::Deserialize as _;
 use serde_json::json;
 
-use super::decide::{Draft, FAILING_FOR, minimum_healthy, object};
+use super::decide::{Draft, FAILING_FOR, object};
+use super::deploying::minimum_healthy;
 use super::facts::{Revision, family_revision};
 use super::past::{self, Fate, size_tree};
 use super::size::{Size, conflicts};

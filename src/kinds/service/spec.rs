@@ -42,7 +42,8 @@ pub struct ServiceSpec {
     /// How a deployment replaces tasks.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub deployment: Option<DeploymentSpec>,
-    /// Seconds for which a starting task's failed health checks do not count.
+    /// Seconds for which a starting task's failed health checks do not count. AWS takes it only
+    /// of a service with a load balancer (ECS, UpdateService).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 0, max = 2_147_483_647))]
     pub health_check_grace_period_seconds: Option<u32>,

@@ -212,6 +212,7 @@ pub fn facts(service: &Tree) -> Option<Facts> {
         task_definition: text(service, "taskDefinition"),
         desired_count: count_of(service, "desiredCount")?,
         running_count: count_of(service, "runningCount").unwrap_or(0),
+        load_balanced: is_load_balanced(service),
         deployment_configuration: service
             .get("deploymentConfiguration")
             .cloned()
@@ -225,6 +226,12 @@ pub fn facts(service: &Tree) -> Option<Facts> {
         scaling: None,
         history: History::NotRead,
     })
+}
+
+/// Load balancers stand at the service, what VPC Lattice has of it at each deployment.
+fn is_load_balanced(service: &Tree) -> bool {
+    let lattice = |d: &Tree| !list(d, "vpcLatticeConfigurations").is_empty();
+    !list(service, "loadBalancers").is_empty() || list(service, "deployments").iter().any(lattice)
 }
 
 fn deployment(tree: &Tree) -> Deployment {

@@ -4,6 +4,7 @@ mod bench;
 mod documents;
 mod driver;
 mod ownership;
+mod refused;
 mod rollouts;
 mod scaling;
 mod size;
@@ -201,6 +202,14 @@ fn ours(mut tags: Value) -> Value {
         json!({"key": "evenkeel:base", "value": "web:7"}),
     ]);
     tags
+}
+
+/// Why the one thing that is held contradicts what is live.
+fn conflict(decision: &Decision) -> &str {
+    match decision.holds.as_slice() {
+        [Hold::Conflict { why }] => why,
+        _ => panic!("{decision:?}"),
+    }
 }
 
 const CPU: &str = "ECSServiceAverageCPUUtilization";
