@@ -212,8 +212,13 @@ impl Facts {
     pub fn rollout(&self) -> Option<&Deployment> {
         let primary = self.primary()?;
         let others = self.deployments.iter().any(|d| d.status == "ACTIVE");
-        // Only rolling deployments say how far they are; the others show by standing together.
-        let moving = primary.rollout_state == "IN_PROGRESS" || others;
+        // Only rolling deployments say how far they are; the others show by standing together. One
+        // that ECS has given up starts no more tasks, however long the old ones stand beside it.
+        let moving = match primary.rollout_state.as_str() {
+            "IN_PROGRESS" => true,
+            "FAILED" => false,
+            _ => others,
+        };
         moving.then_some(primary)
     }
 }

@@ -145,6 +145,14 @@ fn risk(draft: &Draft<'_>, size: &Size) -> (Risk, String) {
             ),
         );
     }
+    if draft
+        .facts
+        .primary()
+        .is_some_and(|d| d.rollout_state == "FAILED")
+    {
+        let why = "the deployment that is there has failed, and is replaced";
+        return (Risk::Disruptive, why.to_owned());
+    }
     if draft.facts.rollout().is_some() {
         let why = "the deployment under way is overtaken, as asked by --during-rollout";
         return (Risk::Disruptive, why.to_owned());

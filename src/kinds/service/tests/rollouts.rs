@@ -58,3 +58,18 @@ fn a_count_outside_its_bounds_is_brought_in_during_a_rollout_too() {
         assert!(decision.holds.is_empty());
     }
 }
+
+#[test]
+fn a_failed_deployment_beside_the_old_one_moves_no_more_and_its_cure_does_not_wait() {
+    let mut world = world();
+    world.service["deployments"] = json!([
+        deployment("PRIMARY", 7, "FAILED", 3),
+        deployment("ACTIVE", 6, "COMPLETED", 600),
+    ]);
+    let decision = world.decide(bigger());
+    assert_eq!(decision.steps.len(), 2, "{decision:?}");
+    assert!(decision.holds.is_empty());
+    let (risk, why) = decision.risk.unwrap();
+    assert_eq!(risk, Risk::Disruptive);
+    assert!(why.contains("has failed"), "{why}");
+}
