@@ -103,7 +103,7 @@ pub fn object(desired: &Tree) -> String {
 }
 
 /// Why AWS, or another owner, leaves nothing here to be written.
-fn forbidden(facts: &Facts) -> Option<String> {
+pub fn forbidden(facts: &Facts) -> Option<String> {
     if facts.managed_by == "ECS" {
         return Some(
             "the service is of ECS Express mode (resourceManagementType ECS), which manages all \

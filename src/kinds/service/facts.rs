@@ -203,6 +203,15 @@ impl Facts {
         Self::deserialize(&live.facts).ok()
     }
 
+    /// The revision that its tasks run, if it runs one that can be read: a service of an EXTERNAL
+    /// controller names none, and the one of a deleted service may be gone.
+    pub fn runs(&self) -> Option<&str> {
+        let arn = self
+            .primary()
+            .map_or(self.task_definition.as_str(), |d| &d.task_definition);
+        (self.status == "ACTIVE" && !arn.is_empty()).then_some(arn)
+    }
+
     /// The PRIMARY deployment.
     pub fn primary(&self) -> Option<&Deployment> {
         self.deployments.iter().find(|d| d.status == "PRIMARY")

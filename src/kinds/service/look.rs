@@ -6,7 +6,7 @@ use aws_sdk_ecs::types::ServiceField;
 use futures_util::future::join;
 
 use super::aws::ServiceDriver;
-use super::decide::object;
+use super::decide::{forbidden, object};
 use super::facts::{Facts, History, Revision};
 use super::look_scaling::{self, Depth};
 use super::revision::{at_once, unusable};
@@ -230,16 +230,16 @@ async fn revisions(
     let mut arns = BTreeSet::new();
     for w in &sized {
         if let Some(Found::There(there)) = services.get(&w.key) {
-            arns.insert(primary_revision(&there.1).to_owned());
+            arns.extend(there.1.runs().map(str::to_owned));
         }
     }
     let mut read = driver.revisions.fetch(&driver.cell, arns).await;
     let mut beside = BTreeSet::new();
     for w in &sized {
         if let Some(Found::There(there)) = services.get(&w.key) {
-            let primary = primary_revision(&there.1);
+            let primary = there.1.runs().and_then(|arn| read.get(arn));
             if matches!(
-                read.get(primary),
+                primary,
                 Some(Ok(Revision {
                     intent: Some(_),
                     ..
@@ -259,9 +259,13 @@ async fn revisions(
             continue;
         };
         let facts = &mut there.1;
-        let primary = primary_revision(facts).to_owned();
+        let Some(primary) = facts.runs().map(str::to_owned) else {
+            continue;
+        };
         match read.get(&primary) {
             Some(Ok(revision)) => facts.revision = Some(revision.clone()),
+            // Nothing is written there whatever its size; the reason must not be hidden.
+            Some(Err(_)) if forbidden(facts).is_some() => continue,
             Some(Err(cause)) => {
                 *found = Found::Unreadable(cause.clone());
                 continue;
@@ -284,19 +288,12 @@ async fn revisions(
     }
 }
 
-fn primary_revision(facts: &Facts) -> &str {
-    facts
-        .primary()
-        .map_or(facts.task_definition.as_str(), |d| &d.task_definition)
-}
-
 fn other_revisions(facts: &Facts) -> BTreeSet<String> {
-    let primary = primary_revision(facts);
     facts
         .deployments
         .iter()
         .map(|d| d.task_definition.clone())
-        .filter(|arn| arn != primary)
+        .filter(|arn| Some(arn.as_str()) != facts.runs())
         .collect()
 }
 

@@ -3,6 +3,7 @@
 mod bench;
 mod documents;
 mod driver;
+mod forbidden;
 mod ownership;
 mod refused;
 mod rollouts;
