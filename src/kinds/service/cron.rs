@@ -16,6 +16,15 @@ pub struct Cron {
     days: Days,
 }
 
+/// How `*` in one day field beside a day in the other is read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Stars {
+    /// Not at all: today's guide asks for `?`.
+    Strict,
+    /// As `?`: an older edition of the guide has `30 6 * * 2 *` for Mondays.
+    Loose,
+}
+
 /// Which days match; Quartz asks for `?` in one of its two day fields.
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Days {
@@ -59,11 +68,23 @@ const WEEKDAYS: [&str; 7] = ["SUN", "MON", "TUE", "WED", "THU", "FRI", "SAT"];
 pub const YEARS: (i16, i16) = (1970, 2199);
 
 impl Cron {
-    /// Parses what stands between the parentheses of `cron(...)`.
+    /// Parses what stands between the parentheses of `cron(...)`, as the guide has it today.
     ///
     /// # Errors
     /// Which field is wrong, and how to write it.
     pub fn parse(text: &str) -> Result<Self, String> {
+        Self::read(text, Stars::Strict)
+    }
+
+    /// The same of an expression that AWS has taken already.
+    ///
+    /// # Errors
+    /// Which field cannot be read.
+    pub fn taken(text: &str) -> Result<Self, String> {
+        Self::read(text, Stars::Loose)
+    }
+
+    fn read(text: &str, stars: Stars) -> Result<Self, String> {
         let upper = text.to_ascii_uppercase();
         let fields: Vec<&str> = upper.split_whitespace().collect();
         let [minutes, hours, day, month, weekday, year] = fields.as_slice() else {
@@ -78,6 +99,12 @@ impl Cron {
             (day, "?") => Days::OfMonth(list(day, "day of month", day_of_month)?),
             ("?", weekday) => Days::OfWeek(list(weekday, "day of week", day_of_week)?),
             ("*", "*") => Days::OfMonth(list("*", "day of month", day_of_month)?),
+            ("*", weekday) if stars == Stars::Loose => {
+                Days::OfWeek(list(weekday, "day of week", day_of_week)?)
+            }
+            (day, "*") if stars == Stars::Loose => {
+                Days::OfMonth(list(day, "day of month", day_of_month)?)
+            }
             _ => {
                 return Err(
                     "one of day-of-month and day-of-week must be `?`, as in 0 20 ? * MON-FRI *"

@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 
 use serde_json::{Map, json};
 
-use super::bounds::{Bounds, declared, until};
+use super::bounds::{Bounds, declared, notes, until};
 use super::decide::Draft;
 use super::facts::{Action, Policy, Scaling};
 use super::view::POLICY_FIELDS;
@@ -26,6 +26,8 @@ pub fn decide(draft: &mut Draft<'_>) {
         });
         return;
     };
+    let told = notes(draft.question.desired, live, draft.question.now);
+    draft.out.notes.extend(told);
     target(draft, bounds, live);
     let target_missing = live.target.is_none()
         && !draft

@@ -41,14 +41,35 @@ impl Schedule {
     /// # Errors
     /// What is wrong with which of the two.
     pub fn parse(schedule: &str, timezone: Option<&str>) -> Result<Self, BadSchedule> {
+        Self::read(schedule, timezone, Cron::parse)
+    }
+
+    /// The same of a live action, which AWS has taken: forms of older guides are read too.
+    ///
+    /// # Errors
+    /// Which of the two this build cannot read.
+    pub fn taken(schedule: &str, timezone: Option<&str>) -> Result<Self, BadSchedule> {
+        Self::read(schedule, timezone, Cron::taken)
+    }
+
+    fn read(
+        schedule: &str,
+        timezone: Option<&str>,
+        cron: fn(&str) -> Result<Cron, String>,
+    ) -> Result<Self, BadSchedule> {
         let zone = match timezone {
             None => TimeZone::UTC,
             Some(name) => TimeZone::get(name).map_err(|_| {
                 BadSchedule::Zone(format!("{name:?} is no time zone of the IANA database"))
             })?,
         };
-        let rule = rule(schedule.trim()).map_err(BadSchedule::Expression)?;
+        let rule = rule(schedule.trim(), cron).map_err(BadSchedule::Expression)?;
         Ok(Self { rule, zone })
+    }
+
+    /// Whether it fires a single time.
+    pub fn fires_once(&self) -> bool {
+        matches!(self.rule, Rule::At(_))
     }
 
     /// The newest firing at or before `now`. `anchor` is when a `rate` began to count; without
@@ -117,7 +138,7 @@ impl Schedule {
     }
 }
 
-fn rule(schedule: &str) -> Result<Rule, String> {
+fn rule(schedule: &str, cron: fn(&str) -> Result<Cron, String>) -> Result<Rule, String> {
     let forms = "write cron(0 20 * * ? *), rate(2 hours) or at(2026-12-24T18:00:00)";
     let Some((word, inner)) = schedule
         .strip_suffix(')')
@@ -126,7 +147,7 @@ fn rule(schedule: &str) -> Result<Rule, String> {
         return Err(format!("{schedule:?} is no schedule; {forms}"));
     };
     match word {
-        "cron" => Ok(Rule::Cron(Box::new(Cron::parse(inner)?))),
+        "cron" => Ok(Rule::Cron(Box::new(cron(inner)?))),
         "rate" => rate(inner).map(Rule::Every).ok_or_else(|| {
             format!(
                 "`{inner}` is no rate; write a whole number above 0 and minutes, hours or days, \

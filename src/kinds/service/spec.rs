@@ -127,7 +127,9 @@ pub struct ScalingSpec {
     /// Target-tracking policies. One that is taken out of the list stays at AWS.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub target_tracking: Option<Vec<TargetTrackingSpec>>,
-    /// Scheduled changes of the bounds. One that is taken out of the list stays at AWS.
+    /// Scheduled changes of the bounds. One that is taken out of the list stays at AWS, and sets
+    /// bounds as before: those of the action that fired last are in force, whoever made it. A plan
+    /// names one that no document does.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub scheduled: Option<Vec<ScheduledSpec>>,
 }

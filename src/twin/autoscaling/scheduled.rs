@@ -1,7 +1,7 @@
 //! Scheduled actions: bounds that change at set times.
 
-use jiff::Timestamp;
 use jiff::tz::TimeZone;
+use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 
 use super::AutoScaling;
@@ -34,14 +34,15 @@ impl ScheduledAction {
     /// The first firing after `now`, inside its start and end.
     fn next_after(&self, now: Timestamp) -> Option<Timestamp> {
         let base = self.start.unwrap_or(self.created);
-        // A start time is itself a possible firing.
-        let after = match self.start {
-            Some(start) if start > now => start - jiff::SignedDuration::from_millis(1),
-            _ => now,
+        // A recurring action is performed at its start time, and from then on as it recurs.
+        let due = match (self.start.filter(|start| *start > now), &self.schedule) {
+            (Some(start), Schedule::Cron(_) | Schedule::Rate(_)) => Some(start),
+            (start, schedule) => {
+                let after = start.map_or(now, |start| start - SignedDuration::from_millis(1));
+                schedule.next_after(after, base, &self.zone)
+            }
         };
-        self.schedule
-            .next_after(after, base, &self.zone)
-            .filter(|next| self.end.is_none_or(|end| *next <= end))
+        due.filter(|next| self.end.is_none_or(|end| *next <= end))
     }
 }
 

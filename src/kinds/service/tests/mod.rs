@@ -8,6 +8,7 @@ mod ownership;
 mod refused;
 mod rollouts;
 mod scaling;
+mod schedules;
 mod size;
 
 use jiff::Timestamp;
