@@ -19,6 +19,9 @@ use crate::model::key::ResourceKey;
 use crate::model::snapshot::{Live, Seen};
 use crate::model::tree::Tree;
 
+/// How far back recovery goes where nobody said (API reference, PointInTimeRecoverySpecification).
+const DEFAULT_DAYS: i32 = 35;
+
 /// Reads and writes tables of one cell.
 #[derive(Debug)]
 pub struct TableDriver {
@@ -125,8 +128,10 @@ fn seen(
         }
     };
     let mut recovered = json!({"enabled": enabled});
-    if enabled && let Some(days) = recovery.and_then(|r| r.recovery_period_in_days) {
-        recovered["recoveryPeriodDays"] = json!(days);
+    if enabled {
+        // Not said is not none: unknown, a cut of it would look harmless.
+        let days = recovery.and_then(|r| r.recovery_period_in_days);
+        recovered["recoveryPeriodDays"] = json!(days.unwrap_or(DEFAULT_DAYS));
     }
     Seen::Present(Live {
         view: json!({
@@ -165,5 +170,49 @@ impl Driver for TableDriver {
             self.write(step, permit).await?;
             Ok(Applied::default())
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::Table;
+    use super::*;
+    use crate::kinds::trial::{ALL_ALLOWED, ask};
+    use crate::kinds::{Decision, Policy};
+    use crate::model::change::{Hold, Risk};
+    use aws_sdk_dynamodb::types::{
+        ContinuousBackupsStatus, PointInTimeRecoveryDescription, TableStatus,
+    };
+
+    #[test]
+    fn recovery_of_a_period_that_aws_does_not_say_goes_back_35_days() {
+        let description = TableDescription::builder()
+            .table_status(TableStatus::Active)
+            .build();
+        let recovery = PointInTimeRecoveryDescription::builder()
+            .point_in_time_recovery_status(PointInTimeRecoveryStatus::Enabled)
+            .build();
+        let backups = ContinuousBackupsDescription::builder()
+            .continuous_backups_status(ContinuousBackupsStatus::Enabled)
+            .point_in_time_recovery_description(recovery)
+            .build()
+            .unwrap();
+        let Seen::Present(live) = seen("sessions", &description, &backups) else {
+            panic!("not there");
+        };
+        let spec = |days: u32| {
+            json!({
+                "tableName": "sessions",
+                "pointInTimeRecovery": {"enabled": true, "recoveryPeriodDays": days},
+            })
+        };
+        let live = || Some((live.view.clone(), live.facts.clone()));
+        let same = ask(&Table, spec(35), live(), &ALL_ALLOWED);
+        assert_eq!(same, Decision::default());
+        let cut = ask(&Table, spec(7), live(), &ALL_ALLOWED);
+        assert_eq!(cut.risk.unwrap().0, Risk::Destructive);
+        let held = ask(&Table, spec(7), live(), &Policy::CONTROLLER);
+        assert!(held.steps.is_empty());
+        assert!(matches!(held.holds[..], [Hold::Destructive { .. }]));
     }
 }
