@@ -183,15 +183,21 @@ async fn a_live_member_of_tomorrow_blocks_the_write() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_composite_alarm_of_that_name_is_seen_and_not_overwritten() {
-    let bench = bench(&Alarm).await;
-    bench.twin.world(|w| {
-        w.cloudwatch
-            .put_composite_alarm(json!({"AlarmName": "high", "AlarmRule": "TRUE"}));
-    });
-    let decision = bench.plan(&alarm()).await;
-    assert!(decision.steps.is_empty());
-    assert!(matches!(decision.holds[..], [Hold::Conflict { .. }]));
+async fn an_alarm_of_another_sort_with_that_name_is_seen_and_not_overwritten() {
+    for sort in ["composite", "log"] {
+        let bench = bench(&Alarm).await;
+        let other = json!({"AlarmName": "high"});
+        bench.twin.world(|w| match sort {
+            "log" => w.cloudwatch.put_log_alarm(other),
+            _ => w.cloudwatch.put_composite_alarm(other),
+        });
+        let decision = bench.plan(&alarm()).await;
+        assert!(decision.steps.is_empty(), "{sort}");
+        assert!(
+            matches!(&decision.holds[..], [Hold::Conflict { why }] if why.contains(sort)),
+            "{decision:?}"
+        );
+    }
 }
 
 #[tokio::test(start_paused = true)]

@@ -15,6 +15,7 @@ pub struct CloudWatch {
     alarms: BTreeMap<String, Value>,
     /// Composite alarms by name. They share the metric alarms' names.
     composites: BTreeMap<String, Value>,
+    logs: BTreeMap<String, Value>,
     /// Tags by alarm name.
     tags: BTreeMap<String, BTreeMap<String, String>>,
 }
@@ -63,10 +64,18 @@ impl CloudWatch {
         }
     }
 
+    /// Puts a log alarm, with the members of DescribeAlarms.
+    pub fn put_log_alarm(&mut self, alarm: Value) {
+        if let Some(name) = alarm["AlarmName"].as_str() {
+            self.logs.insert(name.to_owned(), alarm.clone());
+        }
+    }
+
     /// Removes an alarm of any owner, without the trace of a call.
     pub fn remove_alarm(&mut self, name: &str) {
         self.alarms.remove(name);
         self.composites.remove(name);
+        self.logs.remove(name);
         self.tags.remove(name);
     }
 
@@ -109,6 +118,9 @@ impl CloudWatch {
                     .map(|(n, a)| (n, "CompositeAlarms", a)),
             );
         }
+        if wanted("LogAlarm") {
+            found.extend(self.logs.iter().map(|(n, a)| (n, "LogAlarms", a)));
+        }
         found.sort_by_key(|(name, ..)| *name);
         let names: BTreeSet<&str> = strings(&input["AlarmNames"]).into_iter().collect();
         found.retain(|(name, ..)| names.is_empty() || names.contains(name.as_str()));
@@ -145,7 +157,7 @@ impl CloudWatch {
     fn put(&mut self, input: &Value, cx: &CallContext) -> Result<Value, TwinError> {
         rules::check_put(input)?;
         let name = input["AlarmName"].as_str().unwrap_or_default();
-        if self.composites.contains_key(name) {
+        if self.composites.contains_key(name) || self.logs.contains_key(name) {
             return Err(refused(
                 "ValidationError",
                 format!("An alarm of another type exists with the name {name}"),

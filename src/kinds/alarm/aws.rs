@@ -30,8 +30,8 @@ impl AlarmDriver {
         Self { cell: cell.clone() }
     }
 
-    /// Those of `names` that are there. Composite alarms are asked for too, since they share the
-    /// names: without asking, one would look like an absence.
+    /// Those of `names` that are there. Alarms of the other sorts are asked for too, since they
+    /// share the names: without asking, one would look like an absence.
     async fn look(&self, names: &[String]) -> Result<BTreeMap<String, Live>, String> {
         let object = match names {
             [one] => format!("alarm {one}"),
@@ -48,6 +48,7 @@ impl AlarmDriver {
                     .set_alarm_names(Some(names.to_vec()))
                     .alarm_types(AlarmType::MetricAlarm)
                     .alarm_types(AlarmType::CompositeAlarm)
+                    .alarm_types(AlarmType::LogAlarm)
                     .max_records(100)
                     .set_next_token(token.clone())
                     .customize()
@@ -70,11 +71,15 @@ impl AlarmDriver {
                 };
                 found.insert(name.to_owned(), live);
             }
-            for composite in answer.composite_alarms() {
-                let name = composite.alarm_name().unwrap_or_default();
+            let composites = answer.composite_alarms().iter();
+            let composites = composites.map(|alarm| ("composite", alarm.alarm_name()));
+            let logs = answer.log_alarms().iter();
+            let logs = logs.map(|alarm| ("log", alarm.alarm_name()));
+            for (sort, name) in composites.chain(logs) {
+                let name = name.unwrap_or_default();
                 let live = Live {
                     view: json!({"alarmName": name}),
-                    facts: json!({"sort": "composite"}),
+                    facts: json!({"sort": sort}),
                 };
                 found.insert(name.to_owned(), live);
             }
