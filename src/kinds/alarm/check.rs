@@ -1,21 +1,18 @@
 //! What is wrong with an Alarm document. Pure: documents in, findings out.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use super::preset::{LOAD_BALANCER, alarm_name, filled, read};
-use super::spec::{AlarmSpec, MetricEntry};
+use super::spec::{AlarmSpec, Preset};
 use crate::model::document::{DesiredSet, Document};
 use crate::model::finding::Finding;
 use crate::model::key::ResourceKey;
 
 /// Actions for one state, the most that CloudWatch takes.
 const MOST_ACTIONS: usize = 5;
-/// Metrics in one alarm on metric math, the most that CloudWatch takes.
-const MOST_METRICS: usize = 10;
-/// Longest stretch that an alarm may look at, in seconds.
-const WEEK: u64 = 7 * DAY;
-const DAY: u64 = 24 * HOUR;
-const HOUR: u64 = 3600;
+
+/// Where the metrics of services are.
+const ECS: &str = "AWS/ECS";
 
 /// What target tracking calls its own alarms.
 pub const TARGET_TRACKING: &str = "TargetTracking-";
@@ -37,20 +34,11 @@ pub fn check(document: &Document, set: &DesiredSet) -> Vec<Finding> {
     found.reference(&written, set);
     found.name(&alarm_name(document, &written));
     let spec = filled(document, &written, set);
-    if let Some(preset) = written.preset
-        && preset.is_of_a_load_balancer()
-        && !has_load_balancer(&spec)
-    {
-        found.error(
-            "preset-dimension",
-            "preset",
-            format!("the preset {preset:?} needs to know which load balancer it watches"),
-            "add `dimensions: {LoadBalancer: app/<name>/<id>}`",
-        );
-    }
-    found.one_of_a_pair(&spec);
+    found.watched(&written, &spec);
+    found.one_of_a_pair(&written, &spec);
     found.missing(&spec);
     found.periods(&spec);
+    found.band(&spec);
     found.metrics(spec.metrics.as_deref().unwrap_or_default(), &spec);
     for (field, actions) in [
         ("alarmActions", &spec.alarm_actions),
@@ -62,19 +50,15 @@ pub fn check(document: &Document, set: &DesiredSet) -> Vec<Finding> {
     found.list
 }
 
-fn has_load_balancer(spec: &AlarmSpec) -> bool {
-    let named = |d: &BTreeMap<String, String>| d.contains_key(LOAD_BALANCER);
-    // A document that brings its own metrics says itself what they are of.
-    spec.metrics.is_some() || spec.dimensions.as_ref().is_some_and(named)
-}
-
-struct Findings<'a> {
+/// What has been found.
+pub struct Findings<'a> {
     document: &'a Document,
     list: Vec<Finding>,
 }
 
 impl Findings<'_> {
-    fn error(
+    /// Adds an error at `field`.
+    pub fn error(
         &mut self,
         rule: &str,
         field: &str,
@@ -138,7 +122,49 @@ impl Findings<'_> {
         }
     }
 
-    fn one_of_a_pair(&mut self, spec: &AlarmSpec) {
+    /// A preset's metrics are told apart by dimensions: without them there is an alarm that
+    /// matches nothing, and so never rings, or never stops.
+    fn watched(&mut self, written: &AlarmSpec, spec: &AlarmSpec) {
+        let Some(preset) = written.preset else {
+            return;
+        };
+        // A document that brings its own metrics says itself what they are of, and a reference to
+        // nothing has been told.
+        if written.metrics.is_some() || written.service_ref.is_some() {
+            return;
+        }
+        let service = "add `serviceRef: <name of a Service document>`, or `dimensions: \
+                       {ClusterName: <cluster>, ServiceName: <service>}`";
+        let (needs, what, help): (&[&str], _, _) = match preset {
+            Preset::Elb5xx | Preset::ResponseTimeHigh => (
+                &[LOAD_BALANCER],
+                "load balancer",
+                "add `dimensions: {LoadBalancer: app/<name>/<id>}`",
+            ),
+            // A cluster has a CPU and a memory, too.
+            Preset::CpuHigh | Preset::MemoryHigh if spec.namespace.as_deref() == Some(ECS) => {
+                (&["ClusterName"], "service", service)
+            }
+            Preset::CpuHigh | Preset::MemoryHigh => return,
+            Preset::RunningBelowDesired => (&["ClusterName", "ServiceName"], "service", service),
+        };
+        let stats = spec.metrics.iter().flatten();
+        let mut all: Vec<&Option<BTreeMap<String, String>>> = stats
+            .filter_map(|entry| Some(&entry.metric_stat.as_ref()?.metric.dimensions))
+            .collect();
+        if all.is_empty() {
+            all.push(&spec.dimensions);
+        }
+        let named = |dimensions: &BTreeMap<String, String>| {
+            needs.iter().all(|need| dimensions.contains_key(*need))
+        };
+        if !all.into_iter().all(|d| d.as_ref().is_some_and(named)) {
+            let message = format!("the preset {preset:?} needs to know which {what} it watches");
+            self.error("preset-dimension", "preset", message, help);
+        }
+    }
+
+    fn one_of_a_pair(&mut self, written: &AlarmSpec, spec: &AlarmSpec) {
         if spec.metrics.is_some() {
             let single = [
                 ("metricName", spec.metric_name.is_some()),
@@ -149,13 +175,22 @@ impl Findings<'_> {
                 ("extendedStatistic", spec.extended_statistic.is_some()),
                 ("unit", spec.unit.is_some()),
             ];
+            let of_the_preset = written.preset.filter(|_| written.metrics.is_none());
             for (field, _) in single.into_iter().filter(|(_, set)| *set) {
-                self.error(
-                    "one-evaluation",
-                    field,
-                    format!("`{field}` and `metrics` cannot stand together"),
-                    "keep `metrics` and say it there, or leave `metrics` out",
-                );
+                let (message, help) = match of_the_preset {
+                    Some(preset) => (
+                        format!(
+                            "`{field}` cannot stand beside the preset {preset:?}, which compares \
+                             two metrics of its own"
+                        ),
+                        format!("leave `{field}` out, or write the alarm without the preset"),
+                    ),
+                    None => (
+                        format!("`{field}` and `metrics` cannot stand together"),
+                        "keep `metrics` and say it there, or leave `metrics` out".to_owned(),
+                    ),
+                };
+                self.error("one-evaluation", field, message, help);
             }
         }
         if spec.statistic.is_some() && spec.extended_statistic.is_some() {
@@ -221,109 +256,6 @@ impl Findings<'_> {
                 message,
                 "add them, since an alarm is created when it is absent; or start from a `preset`",
             );
-        }
-    }
-
-    fn periods(&mut self, spec: &AlarmSpec) {
-        let within = spec.metrics.iter().flatten().enumerate();
-        let within = within.filter_map(|(i, entry)| {
-            let stat = entry.metric_stat.as_ref()?;
-            Some((format!("metrics.{i}.metricStat.period"), stat.period))
-        });
-        let own = spec.period.map(|p| ("period".to_owned(), p));
-        let all: Vec<(String, u32)> = own.into_iter().chain(within).collect();
-        for (field, period) in &all {
-            if !matches!(period, 10 | 20 | 30) && (*period == 0 || period % 60 != 0) {
-                self.error(
-                    "period-length",
-                    field,
-                    format!("`{field}` is {period} seconds"),
-                    "write 10, 20, 30 or a multiple of 60 seconds",
-                );
-            }
-        }
-        let Some(evaluation_periods) = spec.evaluation_periods else {
-            return;
-        };
-        if spec
-            .datapoints_to_alarm
-            .is_some_and(|n| n > evaluation_periods)
-        {
-            self.error(
-                "datapoints-range",
-                "datapointsToAlarm",
-                format!("`datapointsToAlarm` is above `evaluationPeriods` ({evaluation_periods})"),
-                "write at most as many as there are periods",
-            );
-        }
-        let Some(longest) = all.iter().map(|(_, p)| u64::from(*p)).max() else {
-            return;
-        };
-        let most = if longest < HOUR { DAY } else { WEEK };
-        let looked_at = longest * u64::from(evaluation_periods);
-        if looked_at > most {
-            self.error(
-                "evaluation-range",
-                "evaluationPeriods",
-                format!(
-                    "`evaluationPeriods` of {longest} seconds are {looked_at} seconds, above the \
-                     {most} that CloudWatch looks at"
-                ),
-                "write fewer periods, or longer ones: 7 days at most, 1 day with periods below an \
-                 hour",
-            );
-        }
-    }
-
-    fn metrics(&mut self, metrics: &[MetricEntry], spec: &AlarmSpec) {
-        let mut ids = BTreeSet::new();
-        for (i, entry) in metrics.iter().enumerate() {
-            let id = &entry.id;
-            if !ids.insert(id.as_str()) {
-                self.error(
-                    "duplicate-id",
-                    &format!("metrics.{i}.id"),
-                    format!("two entries of `metrics` have the id {id}"),
-                    "rename one of the two",
-                );
-            }
-            if entry.expression.is_some() == entry.metric_stat.is_some() {
-                self.error(
-                    "one-source",
-                    &format!("metrics.{i}"),
-                    format!("the entry {id} has to have either `expression` or `metricStat`"),
-                    "write one of the two",
-                );
-            }
-        }
-        if metrics.iter().filter(|m| m.metric_stat.is_some()).count() > MOST_METRICS {
-            self.error(
-                "too-many-metrics",
-                "metrics",
-                format!("`metrics` reads more than {MOST_METRICS} metrics"),
-                "split the alarm in two",
-            );
-        }
-        let returning: Vec<&str> = metrics
-            .iter()
-            .filter(|m| m.return_data != Some(false))
-            .map(|m| m.id.as_str())
-            .collect();
-        match &spec.threshold_metric_id {
-            // Anomaly detection returns the metric and its band.
-            Some(band) if !ids.contains(band.as_str()) => self.error(
-                "dangling-reference",
-                "thresholdMetricId",
-                format!("`thresholdMetricId` names {band}, which is no id of `metrics`"),
-                "name the entry with ANOMALY_DETECTION_BAND",
-            ),
-            None if !metrics.is_empty() && returning.len() != 1 => self.error(
-                "one-value",
-                "metrics",
-                format!("{} entries of `metrics` return data", returning.len()),
-                "set `returnData: false` on all but the one that gives the alarm's value",
-            ),
-            _ => {}
         }
     }
 
@@ -398,7 +330,9 @@ mod tests {
     fn a_whole_alarm_and_every_preset_are_in_order() {
         assert_eq!(but(json!({})), [""; 0]);
         for preset in ["RunningBelowDesired", "CpuHigh", "MemoryHigh"] {
-            assert_eq!(rules_found(&Alarm, json!({"preset": preset})), [""; 0]);
+            let dimensions = json!({"ClusterName": "main", "ServiceName": "web"});
+            let spec = json!({"preset": preset, "dimensions": dimensions});
+            assert_eq!(rules_found(&Alarm, spec), [""; 0]);
         }
         for preset in ["Elb5xx", "ResponseTimeHigh"] {
             let spec = json!({"preset": preset, "dimensions": {"LoadBalancer": "app/a/1"}});
@@ -408,6 +342,83 @@ mod tests {
                 ["preset-dimension"]
             );
         }
+    }
+
+    #[test]
+    fn a_preset_that_is_not_told_what_it_watches_is_an_error() {
+        let with = |preset: &str, more: Value| {
+            let mut spec = json!({"preset": preset});
+            for (key, value) in more.as_object().unwrap() {
+                spec[key] = value.clone();
+            }
+            rules_found(&Alarm, spec)
+        };
+        let cluster = json!({"dimensions": {"ClusterName": "main"}});
+        for preset in ["RunningBelowDesired", "CpuHigh", "MemoryHigh"] {
+            assert_eq!(with(preset, json!({})), ["preset-dimension"], "{preset}");
+            let service = json!({"dimensions": {"ServiceName": "web"}});
+            assert_eq!(with(preset, service), ["preset-dimension"], "{preset}");
+            // What the reference names is asked first.
+            let dangling = json!({"serviceRef": "web"});
+            assert_eq!(with(preset, dangling), ["dangling-reference"]);
+        }
+        // A cluster has a CPU, and no tasks to be missed.
+        assert_eq!(with("CpuHigh", cluster.clone()), [""; 0]);
+        assert_eq!(with("RunningBelowDesired", cluster), ["preset-dimension"]);
+        let alarm = document(
+            "Alarm",
+            json!({"preset": "RunningBelowDesired", "serviceRef": "web"}),
+        );
+        let web = named("Service", "web", json!({"cluster": "main"}));
+        assert_eq!(Alarm.check(&alarm, &set([alarm.clone(), web])), []);
+        // Metrics of one's own say themselves what they are of.
+        let own = json!({"namespace": "Shop", "metricName": "Load"});
+        assert_eq!(with("CpuHigh", own), [""; 0]);
+    }
+
+    #[test]
+    fn what_does_not_go_with_a_preset_is_said_in_terms_of_the_preset() {
+        let spec = json!({
+            "preset": "RunningBelowDesired", "namespace": "Shop",
+            "dimensions": {"ClusterName": "main", "ServiceName": "web"},
+        });
+        let document = document("Alarm", spec);
+        let found = Alarm.check(&document, &set([document.clone()]));
+        assert_eq!(found.len(), 1, "{found:?}");
+        assert_eq!(found[0].rule, "one-evaluation");
+        assert!(found[0].message.contains("the preset RunningBelowDesired"));
+        assert!(!found[0].message.contains("`metrics`"));
+    }
+
+    #[test]
+    fn a_band_is_compared_as_a_band_and_a_number_as_a_number() {
+        let stat =
+            json!({"metric": {"namespace": "N", "metricName": "M"}, "period": 60, "stat": "Sum"});
+        let with = |operator: &str, band: Option<&str>| {
+            let mut spec = json!({
+                "metrics": [
+                    {"id": "m", "returnData": band.is_some(), "metricStat": stat},
+                    {"id": "band", "expression": "ANOMALY_DETECTION_BAND(m, 2)"},
+                ],
+                "evaluationPeriods": 1, "comparisonOperator": operator,
+            });
+            match band {
+                Some(band) => spec["thresholdMetricId"] = json!(band),
+                None => spec["threshold"] = json!(5),
+            }
+            rules_found(&Alarm, spec)
+        };
+        assert_eq!(with("GreaterThanUpperThreshold", Some("band")), [""; 0]);
+        assert_eq!(with("GreaterThanThreshold", None), [""; 0]);
+        assert_eq!(with("GreaterThanUpperThreshold", None), ["band-operator"]);
+        assert_eq!(
+            with("GreaterThanThreshold", Some("band")),
+            ["band-operator"]
+        );
+        assert_eq!(
+            with("GreaterThanUpperThreshold", Some("bend")),
+            ["dangling-reference"]
+        );
     }
 
     #[test]
@@ -487,5 +498,14 @@ mod tests {
             ["duplicate-id"]
         );
         assert_eq!(math(json!([source, {"id": "e"}])), ["one-source"]);
+        assert_eq!(
+            math(json!([source, {"id": "e", "expression": "m", "period": 45}])),
+            ["period-length"]
+        );
+        let mut many: Vec<Value> = (0..11)
+            .map(|i| json!({"id": format!("m{i}"), "returnData": false, "metricStat": stat}))
+            .collect();
+        many.push(json!({"id": "e", "expression": "m0"}));
+        assert_eq!(math(json!(many)), ["too-many-metrics"]);
     }
 }

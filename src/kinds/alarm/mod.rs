@@ -3,6 +3,7 @@
 mod aws;
 mod canonical;
 mod check;
+mod evaluation;
 mod members;
 mod normal;
 mod preset;

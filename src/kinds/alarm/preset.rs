@@ -13,14 +13,6 @@ use crate::model::document::{DesiredSet, Document};
 pub const LOAD_BALANCER: &str = "LoadBalancer";
 
 impl Preset {
-    /// Whether it watches a load balancer rather than a service.
-    pub fn is_of_a_load_balancer(self) -> bool {
-        match self {
-            Preset::Elb5xx | Preset::ResponseTimeHigh => true,
-            Preset::RunningBelowDesired | Preset::CpuHigh | Preset::MemoryHigh => false,
-        }
-    }
-
     fn spec(self) -> AlarmSpec {
         match self {
             Preset::CpuHigh => service_percent("CPUUtilization"),

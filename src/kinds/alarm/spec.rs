@@ -139,11 +139,14 @@ pub struct AlarmSpec {
 /// Standard alarms.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub enum Preset {
-    /// Fewer tasks run than should, 5 minutes of 5; needs Container Insights on the cluster.
+    /// Fewer tasks run than should, 5 minutes of 5; needs Container Insights on the cluster, and
+    /// `serviceRef` or the dimensions `ClusterName` and `ServiceName`.
     RunningBelowDesired,
-    /// Average CPU of the service above 80 %, 2 periods of 300 s.
+    /// Average CPU of the service above 80 %, 2 periods of 300 s; needs `serviceRef`, or
+    /// dimensions of a service or of a cluster.
     CpuHigh,
-    /// Average memory of the service above 80 %, 2 periods of 300 s.
+    /// Average memory of the service above 80 %, 2 periods of 300 s; needs `serviceRef`, or
+    /// dimensions of a service or of a cluster.
     MemoryHigh,
     /// More than 5 errors 5xx of the load balancer within a minute; needs the dimension
     /// `LoadBalancer`.

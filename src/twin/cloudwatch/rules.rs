@@ -260,5 +260,11 @@ fn check_evaluation(input: &Value) -> Checked {
     demand(
         has(input, "Threshold") != has(input, "ThresholdMetricId"),
         || combination("exactly one of Threshold and ThresholdMetricId must be specified"),
-    )
+    )?;
+    let of_a_band = operator.contains("Lower") || operator.contains("Upper");
+    demand(of_a_band == has(input, "ThresholdMetricId"), || {
+        combination(format!(
+            "ComparisonOperator {operator} does not go with what it is compared with"
+        ))
+    })
 }
