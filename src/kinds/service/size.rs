@@ -164,7 +164,7 @@ pub fn conflicts(base: &Revision, size: &Size) -> Vec<String> {
             names(&after)
         ));
     }
-    found.extend(lone_holder(base, size, &after));
+    found.extend(holders(base, size));
     found
 }
 
@@ -188,27 +188,30 @@ fn overridden(limits: Container, with: Option<&ContainerSpec>) -> Container {
     }
 }
 
-/// A single container that holds the old size for itself would not profit from a larger task.
-fn lone_holder(base: &Revision, size: &Size, after: &BTreeMap<&str, Container>) -> Vec<String> {
+/// A container whose own limit makes up the whole old size keeps it in a larger task, which then
+/// gives it nothing, unless the document says what it shall have.
+fn holders(base: &Revision, size: &Size) -> Vec<String> {
     let mut found = Vec::new();
-    let (1, Some((name, limits))) = (after.len(), after.first_key_value()) else {
-        return found;
-    };
-    if let (Some(old), Some(new)) = (base.cpu, size.cpu)
-        && new > old
-        && limits.cpu == old
-    {
-        found.push(format!(
-            "container {name} alone holds the old size: its own cpu is {old}"
-        ));
-    }
-    if let (Some(old), Some(new)) = (base.memory, size.memory)
-        && new > old
-        && limits.memory == Some(old)
-    {
-        found.push(format!(
-            "container {name} alone holds the old size: its own memory is {old} MiB"
-        ));
+    for (name, limits) in &base.containers {
+        let set = size.containers.get(name);
+        if let (Some(old), Some(new)) = (base.cpu, size.cpu)
+            && new > old
+            && limits.cpu == old
+            && set.is_none_or(|s| s.cpu.is_none())
+        {
+            found.push(format!(
+                "container {name} alone holds the old size: its own cpu is {old}"
+            ));
+        }
+        if let (Some(old), Some(new)) = (base.memory, size.memory)
+            && new > old
+            && limits.memory == Some(old)
+            && set.is_none_or(|s| s.memory.is_none())
+        {
+            found.push(format!(
+                "container {name} alone holds the old size: its own memory is {old} MiB"
+            ));
+        }
     }
     found
 }
@@ -352,6 +355,38 @@ mod tests {
             },
         );
         assert_eq!(conflicts(&base, &wanted), Vec::<String>::new());
+    }
+
+    #[test]
+    fn a_container_of_the_whole_old_size_is_named_beside_a_sidecar_too() {
+        let base = base(&[
+            ("app", limits(256, Some(512), None)),
+            ("log", limits(0, None, None)),
+        ]);
+        let found = conflicts(&base, &size(512, 1024));
+        assert_eq!(found.len(), 2, "{found:?}");
+        assert!(found.iter().all(|f| f.contains("container app alone")));
+        // A document that sets a limit means it, even where it is what it was.
+        let mut wanted = size(512, 1024);
+        let set = |cpu, memory| ContainerSpec {
+            cpu,
+            memory,
+            memory_reservation: None,
+        };
+        wanted
+            .containers
+            .insert("app".into(), set(Some(256), Some(768)));
+        assert_eq!(conflicts(&base, &wanted), Vec::<String>::new());
+        wanted.containers.insert("app".into(), set(None, Some(512)));
+        let found = conflicts(&base, &wanted);
+        assert_eq!(found.len(), 1, "{found:?}");
+        assert!(found[0].contains("cpu"));
+        // One that is smaller leaves room, and a task that shrinks gives none.
+        let small = self::base(&[("app", limits(128, None, Some(512)))]);
+        assert_eq!(conflicts(&small, &size(512, 1024)), Vec::<String>::new());
+        let mut large = base;
+        (large.cpu, large.memory) = (Some(512), Some(1024));
+        assert_eq!(conflicts(&large, &size(256, 512)), Vec::<String>::new());
     }
 
     #[test]
