@@ -19,6 +19,8 @@ use crate::model::tree::Tree;
 /// is too small has to be curable, and a deployment needs a few minutes to show that it fails.
 pub const FAILING_FOR: SignedDuration = SignedDuration::from_mins(10);
 
+const NO_TASKS: &str = "desiredCount 0 stops every task of the service";
+
 /// A decision in the making.
 pub struct Draft<'a> {
     /// What was asked.
@@ -238,12 +240,16 @@ impl Draft<'_> {
             return;
         }
         let live = u64::from(self.facts.desired_count);
+        if wanted == 0 && self.question.policy.destructive == Allow::No {
+            // The rest is not kept waiting for a permission that it does not need.
+            self.hold(Hold::Destructive {
+                why: NO_TASKS.to_owned(),
+            });
+            return;
+        }
         self.update.insert("desiredCount".into(), json!(wanted));
         self.risks.push(match wanted {
-            0 => (
-                Risk::Destructive,
-                "desiredCount 0 stops every task of the service".to_owned(),
-            ),
+            0 => (Risk::Destructive, NO_TASKS.to_owned()),
             n if n < live => (
                 Risk::Disruptive,
                 format!("{} of {live} tasks are stopped", live - n),

@@ -11,6 +11,7 @@ use super::bounds::{Bounds, declared, notes, until};
 use super::decide::Draft;
 use super::facts::{Action, Policy, Scaling};
 use super::view::POLICY_FIELDS;
+use crate::kinds::Allow;
 use crate::model::change::{Hold, Risk};
 use crate::model::tree::Tree;
 
@@ -98,6 +99,11 @@ fn target(draft: &mut Draft<'_>, bounds: Bounds, live: &Scaling) {
             "auto scaling gets its bounds; no task changes now".to_owned(),
         )
     };
+    if risk == Risk::Destructive && draft.question.policy.destructive == Allow::No {
+        // The rest is not kept waiting for a permission that it does not need.
+        draft.hold(Hold::Destructive { why });
+        return;
+    }
     let why = match until(draft.question.desired, live, draft.question.now) {
         Some(at) => format!("{why}; the schedule sets other bounds at {at}"),
         None => why,

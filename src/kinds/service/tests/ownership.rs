@@ -64,7 +64,9 @@ fn only_the_named_tags_are_written() {
 
 #[test]
 fn a_count_is_written_and_zero_is_destructive() {
-    let decision = world().decide(json!({"desiredCount": 0}));
+    let mut allowed = world();
+    allowed.policy = ALL_ALLOWED;
+    let decision = allowed.decide(json!({"desiredCount": 0}));
     assert_eq!(only(&decision).detail["desiredCount"], json!(0));
     assert_eq!(decision.risk.unwrap().0, Risk::Destructive);
     let decision = world().decide(json!({"desiredCount": 1}));
@@ -108,4 +110,40 @@ fn a_count_outside_the_bounds_is_brought_in_by_registering_them_again() {
         json!({"resourceId": "service/main/web", "minCapacity": 2, "maxCapacity": 10})
     );
     assert_eq!(decision.risk.unwrap().0, Risk::Disruptive);
+}
+
+#[test]
+fn the_controller_holds_a_count_of_none_and_writes_what_stands_beside_it() {
+    let mut spec = bigger();
+    spec["desiredCount"] = json!(0);
+    spec["tags"] = json!({"team": "other"});
+    let decision = world().decide(spec);
+    assert!(
+        matches!(decision.holds.as_slice(), [Hold::Destructive { why }] if why.contains("every task")),
+        "{decision:?}"
+    );
+    assert_eq!(decision.steps.len(), 3);
+    assert!(decision.steps[2].detail.get("desiredCount").is_none());
+    assert_eq!(decision.risk.unwrap().0, Risk::Routine);
+}
+
+#[test]
+fn a_lower_maximum_stops_tasks_at_once_and_one_of_none_stops_them_all() {
+    let mut world = world().scaled(Some((0, 10)), json!([]), json!([]));
+    world.service["desiredCount"] = json!(8);
+    let (risk, why) = world.decide(scaling(0, 3)).risk.unwrap();
+    assert_eq!(risk, Risk::Disruptive);
+    assert!(why.contains("5 of its tasks are stopped at once"), "{why}");
+    let mut none = scaling(0, 0);
+    none["tags"] = json!({"team": "other"});
+    let decision = world.decide(none.clone());
+    assert!(matches!(
+        decision.holds.as_slice(),
+        [Hold::Destructive { .. }]
+    ));
+    assert_eq!(only(&decision).operation, "ecs.TagResource");
+    world.policy = ALL_ALLOWED;
+    let decision = world.decide(none);
+    assert_eq!(decision.steps.len(), 2);
+    assert_eq!(decision.risk.unwrap().0, Risk::Destructive);
 }
