@@ -7,15 +7,14 @@ use aws_smithy_runtime_api::client::orchestrator::{HttpRequest, HttpResponse};
 use aws_smithy_runtime_api::client::result::SdkError;
 use aws_smithy_types::body::SdkBody;
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
-use serde::Deserialize as _;
 use serde_json::{Map, json};
 
+use super::effect;
 use super::facts::family_revision;
 use super::look;
 use super::look_scaling::Widths;
 use super::revision::{self, Revisions, Secret, unusable};
 use super::size::{Size, registration};
-use super::spec::ContainerSpec;
 use super::view;
 use crate::aws::call::{AwsError, Permit, RawAnswer};
 use crate::aws::cell::Cell;
@@ -78,7 +77,9 @@ impl ServiceDriver {
                     text("service").unwrap_or_default(),
                     text("expected").unwrap_or_default(),
                 );
-                let now = look::revision_now(&self.cell, cluster, service).await?;
+                let now = look::facts_now(&self.cell, cluster, service)
+                    .await?
+                    .task_definition;
                 if now == expected {
                     return Ok(());
                 }
@@ -177,7 +178,7 @@ impl ServiceDriver {
         let body = base.zip(secret).and_then(|(base, secret)| {
             registration(
                 &secret.open()?,
-                &size_of(&step.detail)?,
+                &Size::of(step.detail.get("size")?)?,
                 permit.intent(),
                 family_revision(base),
             )
@@ -202,7 +203,8 @@ impl ServiceDriver {
         Ok(Applied { detail })
     }
 
-    fn registered(&self, arn: &str) -> Tree {
+    /// What is known of a registration that was made.
+    pub fn registered(&self, arn: &str) -> Tree {
         json!({"taskDefinitionArn": arn, "at": self.cell.clock.now()})
     }
 
@@ -296,16 +298,7 @@ impl Driver for ServiceDriver {
         intent: &'a str,
         step: &'a Step,
     ) -> BoxFuture<'a, Result<Option<Applied>, AwsError>> {
-        Box::pin(async move {
-            let base = step.detail.get("base").and_then(Tree::as_str);
-            let ("ecs.RegisterTaskDefinition", Some(base)) = (step.operation.as_str(), base) else {
-                return Ok(None);
-            };
-            let found = revision::registered_by(&self.cell, intent, base).await?;
-            Ok(found.map(|revision| Applied {
-                detail: self.registered(&revision.arn),
-            }))
-        })
+        Box::pin(effect::find(self, intent, step))
     }
 }
 
@@ -327,16 +320,6 @@ fn scaled(detail: &Tree) -> Map<String, Tree> {
     body.insert("ResourceId".into(), json!(detail.get("resourceId")));
     body.insert("ScalableDimension".into(), json!(DIMENSION));
     body
-}
-
-fn size_of(detail: &Tree) -> Option<Size> {
-    let size = detail.get("size")?;
-    let number = |member| u32::try_from(size.get(member)?.as_u64()?).ok();
-    Some(Size {
-        cpu: number("cpu"),
-        memory: number("memory"),
-        containers: BTreeMap::<String, ContainerSpec>::deserialize(size.get("containers")?).ok()?,
-    })
 }
 
 fn done<E>(step: &Step, sent: Result<(), SdkError<E, HttpResponse>>) -> Result<Applied, StepError>

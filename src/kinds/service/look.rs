@@ -166,14 +166,14 @@ async fn describe(
     serde_json::from_slice(&raw.bytes()).map_err(|_| unusable(operation, &what))
 }
 
-/// The revision that a service is told to run now: the reading before a write.
+/// One service as it is now: the reading before a write, and after one without an answer.
 ///
 /// # Errors
 /// AWS's; also when the answer does not hold the service.
-pub async fn revision_now(cell: &Cell, cluster: &str, name: &str) -> Result<String, AwsError> {
+pub async fn facts_now(cell: &Cell, cluster: &str, name: &str) -> Result<Facts, AwsError> {
     let answer = describe(cell, cluster, &[name.to_owned()], false).await?;
     named(&answer, name)
-        .map(|service| field(service, "taskDefinition").to_owned())
+        .and_then(view::facts)
         .ok_or_else(|| unusable("ecs.DescribeServices", &format!("{cluster}/{name}")))
 }
 

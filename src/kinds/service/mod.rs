@@ -6,6 +6,7 @@ mod cron;
 mod decide;
 mod deploying;
 mod desired;
+mod effect;
 mod facts;
 mod look;
 mod look_scaling;

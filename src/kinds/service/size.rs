@@ -5,6 +5,7 @@
 
 use std::collections::BTreeMap;
 
+use serde::Deserialize as _;
 use serde_json::json;
 
 use super::facts::{Container, Revision};
@@ -82,6 +83,29 @@ pub struct Size {
 }
 
 impl Size {
+    /// The size that a step's tree stands for.
+    pub fn of(tree: &Tree) -> Option<Self> {
+        let number = |member| u32::try_from(tree.get(member)?.as_u64()?).ok();
+        Some(Self {
+            cpu: number("cpu"),
+            memory: number("memory"),
+            containers: BTreeMap::deserialize(tree.get("containers")?).ok()?,
+        })
+    }
+
+    /// Whether `revision` has it.
+    pub fn is_of(&self, revision: &Revision) -> bool {
+        let own = |name: &str, set: &ContainerSpec| {
+            revision
+                .containers
+                .get(name)
+                .is_some_and(|own| overridden(*own, Some(set)) == *own)
+        };
+        self.cpu.is_none_or(|cpu| revision.cpu == Some(cpu))
+            && self.memory.is_none_or(|m| revision.memory == Some(m))
+            && self.containers.iter().all(|(name, set)| own(name, set))
+    }
+
     /// For people: `512 CPU units, 1024 MiB`.
     pub fn described(&self) -> String {
         let mut parts = Vec::new();

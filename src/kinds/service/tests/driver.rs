@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 use super::bench::bench;
 use crate::kinds::{Decision, StepError};
 use crate::model::change::Hold;
+use crate::model::memory::LastWrite;
 use crate::model::snapshot::Seen;
 use crate::twin::ecs::CrashRule;
 
@@ -213,4 +214,47 @@ async fn scaling_is_created_and_then_in_order_and_its_bounds_follow_the_schedule
     bench.converge(&spec).await;
     let (drift, _) = bench.plan(&spec).await;
     assert!(drift.is_empty(), "{drift:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_update_without_an_answer_is_found_by_the_deployment_that_it_made() {
+    let mut bench = bench().await;
+    bench.twin.world(|w| {
+        w.ecs.rollouts.crash_after = Duration::from_secs(300);
+        w.ecs.rollouts.crashes.push(CrashRule {
+            family: Some("web".to_owned()),
+            ..CrashRule::default()
+        });
+    });
+    let (_, decision) = bench.plan(&bigger()).await;
+    let [register, update] = decision.steps.as_slice() else {
+        panic!("{decision:?}");
+    };
+    bench.prepare(register).await.unwrap();
+    bench.apply(0, register).await.unwrap();
+    assert_eq!(
+        bench.driver.resolve("intent-1", update).await.unwrap(),
+        None
+    );
+    bench.prepare(update).await.unwrap();
+    let sent = bench.apply(1, update).await.unwrap().detail;
+    // The process dies, and hours later another one finds what became of it.
+    bench.cell.clock.sleep(Duration::from_secs(60)).await;
+    let found = bench.driver.resolve("intent-1", update).await.unwrap();
+    let found = found.unwrap().detail;
+    assert_eq!(found, sent);
+    bench.memory.facts.insert(
+        "applied:ecs.UpdateService".to_owned(),
+        json!({"step": update.detail, "result": found}),
+    );
+    bench.cell.clock.sleep(Duration::from_secs(7200)).await;
+    bench.memory.last_write = Some(LastWrite {
+        intent: "intent-1".to_owned(),
+        at: bench.cell.clock.now(),
+    });
+    let (_, decision) = bench.plan(&bigger()).await;
+    assert!(
+        matches!(decision.holds.as_slice(), [Hold::RolledBack { .. }]),
+        "{decision:?}"
+    );
 }
