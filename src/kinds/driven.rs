@@ -276,6 +276,51 @@ async fn backups_turned_on_wait_for_the_window_and_are_asked_for_once() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn backups_of_a_member_belong_to_its_cluster_and_those_of_a_plan_to_aws_backup() {
+    let bench = bench(&Database).await;
+    let point = "arn:aws:backup:us-east-1:123456789012:recovery-point:x";
+    bench.twin.world(|w| {
+        for (id, engine) in [
+            ("aurora-1", "aurora-postgresql"),
+            ("multi-az-1", "postgres"),
+        ] {
+            w.rds.put_instance(json!({
+                "DBInstanceIdentifier": id, "Engine": engine, "DBClusterIdentifier": "main",
+            }));
+        }
+        w.rds.put_instance(json!({
+            "DBInstanceIdentifier": "planned", "AwsBackupRecoveryPointArn": point,
+        }));
+    });
+    for (instance, owner) in [
+        ("aurora-1", "cluster: main"),
+        ("multi-az-1", "cluster: main"),
+        ("planned", point),
+    ] {
+        let spec = json!({"instance": instance, "backupRetentionDays": 7});
+        let decision = bench.plan(&spec).await;
+        assert!(decision.steps.is_empty(), "{instance}");
+        assert!(
+            matches!(&decision.holds[..], [Hold::OwnedElsewhere { why }] if why.contains(owner)),
+            "{decision:?}"
+        );
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_database_whose_storage_is_being_optimized_takes_its_changes() {
+    let bench = bench(&Database).await;
+    bench.twin.world(|w| {
+        w.rds.put_instance(json!({
+            "DBInstanceIdentifier": "db", "DBInstanceStatus": "storage-optimization",
+        }));
+    });
+    bench
+        .converge(&json!({"instance": "db", "deletionProtection": true}))
+        .await;
+}
+
+#[tokio::test(start_paused = true)]
 async fn one_database_is_asked_for_by_name_and_many_are_listed_once() {
     let bench = bench(&Database).await;
     bench.twin.world(|w| {

@@ -11,6 +11,10 @@ use crate::model::change::{Drift, Hold, Risk, Step};
 use crate::model::snapshot::Live;
 use crate::model::tree::{FieldPath, Tree};
 
+/// In which statuses RDS takes these changes. Optimizing storage takes hours, in which the instance
+/// works on and only its storage cannot be changed (RDS user guide, DB instance status).
+const CHANGEABLE: [&str; 2] = ["available", "storage-optimization"];
+
 /// The fields to write, thinned out as reasons not to write them are found.
 struct Sorting<'q> {
     question: &'q Question<'q>,
@@ -216,7 +220,7 @@ impl Sorting<'_> {
 
     fn wait_for_status(&mut self) {
         let status = self.fact("status").to_owned();
-        if self.write.is_empty() || status == "available" {
+        if self.write.is_empty() || CHANGEABLE.contains(&status.as_str()) {
             return;
         }
         self.write.clear();

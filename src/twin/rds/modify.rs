@@ -37,7 +37,8 @@ pub(super) fn modify(
     modifying_for: Duration,
 ) -> Result<(), TwinError> {
     let status = database.text(database.shape.status()).to_owned();
-    if status != "available" {
+    // Optimizing storage forbids changes of the storage alone, which this model does not make.
+    if status != "available" && status != "storage-optimization" {
         return Err(database.shape.wrong_state(database.id(), &status));
     }
     check(database, input)?;
