@@ -197,6 +197,16 @@ pub struct PastDeployment {
     pub reason: String,
 }
 
+impl Policy {
+    /// Which load balancer and target group its metric is of.
+    pub fn label(&self) -> Option<&str> {
+        self.configuration
+            .get("PredefinedMetricSpecification")?
+            .get("ResourceLabel")?
+            .as_str()
+    }
+}
+
 impl Facts {
     /// The facts of `live`; `None` for facts that no build of ours can have made.
     pub fn of(live: &Live) -> Option<Self> {

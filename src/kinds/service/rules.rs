@@ -197,7 +197,11 @@ impl Findings<'_> {
                     "write the value that the metric shall be held at, such as 70",
                 );
             }
-            let metric = to_tree(&policy.metric).to_string();
+            // Of each target group there is another metric.
+            let mut metric = to_tree(&policy.metric).to_string();
+            if let Some(label) = &policy.resource_label {
+                metric = format!("{metric} of {label}");
+            }
             self.unique(&mut metrics, &metric, "policies for one metric", &path, at);
             match (policy.metric, &policy.resource_label) {
                 (Metric::Requests, None) => self.error(

@@ -133,7 +133,7 @@ fn policy(draft: &mut Draft<'_>, name: &str, live: &Scaling) {
     };
     let metric = wanted.get("metric").and_then(Tree::as_str).unwrap_or("");
     let there = live.policies.get(name);
-    if let Some(other) = same_metric(live, metric, name)
+    if let Some(other) = same_metric(live, &wanted, name)
         && there.is_none()
     {
         draft.hold(Hold::OwnedElsewhere {
@@ -212,10 +212,14 @@ fn configuration(wanted: &Map<String, Tree>, there: Option<&Policy>) -> Tree {
     Tree::Object(whole)
 }
 
-fn same_metric<'l>(live: &'l Scaling, metric: &str, name: &str) -> Option<&'l str> {
+/// Another live policy on the metric of `wanted`; of each target group there is another one.
+fn same_metric<'l>(live: &'l Scaling, wanted: &Map<String, Tree>, name: &str) -> Option<&'l str> {
+    let metric = wanted.get("metric").and_then(Tree::as_str)?;
+    let label = wanted.get("resourceLabel").and_then(Tree::as_str);
     live.policies
         .iter()
-        .find(|(other, policy)| *other != name && policy.metric == metric)
+        .filter(|(other, policy)| *other != name && policy.metric == metric)
+        .find(|(_, policy)| policy.label() == label)
         .map(|(other, _)| other.as_str())
 }
 
@@ -232,8 +236,9 @@ fn doubles(draft: &mut Draft<'_>, live: &Scaling) {
         .flatten()
         .filter(|(name, _)| live.policies.contains_key(*name))
         .filter_map(|(name, wanted)| {
+            let wanted = wanted.as_object()?;
             let metric = wanted.get("metric")?.as_str()?;
-            let other = same_metric(live, metric, name)?;
+            let other = same_metric(live, wanted, name)?;
             Some(format!(
                 "two live policies follow {metric}: {name}, and {other}, which no document names"
             ))

@@ -386,10 +386,7 @@ fn policy_view(policy: &Policy) -> Tree {
     };
     view.insert("metric".into(), json!(metric));
     let configuration = &policy.configuration;
-    if let Some(label) = configuration
-        .get("PredefinedMetricSpecification")
-        .and_then(|m| text_of(m, "ResourceLabel"))
-    {
+    if let Some(label) = policy.label() {
         view.insert("resourceLabel".into(), json!(label));
     }
     for (member, field) in POLICY_FIELDS {

@@ -73,3 +73,38 @@ fn nights_without_days_is_a_warning() {
     assert_eq!(found.len(), 1);
     assert_eq!(found[0].rule, "lone-schedule");
 }
+
+/// The rules of all findings in a document of this `scaling`, 0 to 10 tasks if not said.
+fn scaling_rules(more: Value) -> Vec<(String, crate::model::finding::Severity)> {
+    let mut spec = scaling(0, 10);
+    spec["cluster"] = json!("main");
+    for (key, value) in more.as_object().unwrap() {
+        spec["scaling"][key] = value.clone();
+    }
+    let document = document("Service", spec);
+    let found = Service.check(&document, &set([document.clone()]));
+    found.into_iter().map(|f| (f.rule, f.severity)).collect()
+}
+
+fn errors(more: Value) -> Vec<String> {
+    scaling_rules(more)
+        .into_iter()
+        .filter(|(_, severity)| *severity == crate::model::finding::Severity::Error)
+        .map(|(rule, _)| rule)
+        .collect()
+}
+
+#[test]
+fn one_metric_of_two_target_groups_is_two_metrics() {
+    let requests = |name: &str, label: &str| {
+        json!({
+            "name": name, "metric": "ALBRequestCountPerTarget", "targetValue": 9,
+            "resourceLabel": label,
+        })
+    };
+    let policies =
+        |a: &str, b: &str| errors(json!({"targetTracking": [requests("a", a), requests("b", b)]}));
+    let (one, other) = ("app/a/1/targetgroup/one/1", "app/a/1/targetgroup/other/2");
+    assert_eq!(policies(one, other), Vec::<String>::new());
+    assert_eq!(policies(one, one), ["named-twice"]);
+}

@@ -98,6 +98,94 @@ fn entries_that_no_document_names_stay() {
     assert_eq!(world.decide(scaling(2, 10)), Decision::default());
 }
 
+fn requests(label: &str) -> Value {
+    json!([{
+        "name": "rq", "metric": "ALBRequestCountPerTarget", "targetValue": 9,
+        "resourceLabel": label,
+    }])
+}
+
+#[test]
+fn a_policy_on_another_target_group_stands_in_no_way() {
+    let mut live = live_policy("by-hand", 50.0);
+    live["TargetTrackingScalingPolicyConfiguration"]["PredefinedMetricSpecification"] = json!({
+        "PredefinedMetricType": "ALBRequestCountPerTarget",
+        "ResourceLabel": "app/a/1/targetgroup/one/1",
+    });
+    let world = world().scaled(Some((2, 10)), json!([live]), json!([]));
+    let mut spec = scaling(2, 10);
+    spec["scaling"]["targetTracking"] = requests("app/a/1/targetgroup/other/2");
+    assert_eq!(
+        only(&world.decide(spec.clone())).detail["policyName"],
+        json!("web-rq")
+    );
+    spec["scaling"]["targetTracking"] = requests("app/a/1/targetgroup/one/1");
+    let decision = world.decide(spec);
+    assert!(matches!(
+        decision.holds.as_slice(),
+        [Hold::OwnedElsewhere { .. }]
+    ));
+}
+
+#[test]
+fn a_predefined_metric_takes_the_place_of_a_customized_one() {
+    let mut live = live_policy("web-cpu", 70.0);
+    let configuration = &mut live["TargetTrackingScalingPolicyConfiguration"];
+    configuration
+        .as_object_mut()
+        .unwrap()
+        .remove("PredefinedMetricSpecification");
+    configuration["CustomizedMetricSpecification"] = json!({"MetricName": "Load"});
+    let world = world().scaled(Some((2, 10)), json!([live]), json!([]));
+    let mut spec = scaling(2, 10);
+    spec["scaling"]["targetTracking"] = json!([{"name": "cpu", "metric": CPU, "targetValue": 70}]);
+    assert_eq!(
+        only(&world.decide(spec)).detail["configuration"],
+        json!({
+            "TargetValue": 70.0, "ScaleInCooldown": 33, "NewMember": true,
+            "PredefinedMetricSpecification": {"PredefinedMetricType": CPU},
+        })
+    );
+}
+
+#[test]
+fn a_policy_of_another_type_with_that_name_is_not_replaced() {
+    for sort in ["StepScaling", "PredictiveScaling"] {
+        let live = json!({"PolicyName": "web-cpu", "PolicyType": sort});
+        let world = world().scaled(Some((2, 10)), json!([live]), json!([]));
+        let mut spec = scaling(2, 10);
+        spec["scaling"]["targetTracking"] =
+            json!([{"name": "cpu", "metric": CPU, "targetValue": 70}]);
+        let decision = world.decide(spec);
+        assert!(decision.steps.is_empty());
+        assert!(conflict(&decision).contains(sort));
+    }
+}
+
+#[test]
+fn two_live_policies_on_one_metric_are_in_order_and_told() {
+    let policies = json!([live_policy("web-cpu", 70.0), live_policy("by-hand", 50.0)]);
+    let world = world().scaled(Some((2, 10)), policies, json!([]));
+    let mut spec = scaling(2, 10);
+    spec["scaling"]["targetTracking"] = json!([{"name": "cpu", "metric": CPU, "targetValue": 70}]);
+    let (drift, decision) = world.ask(spec);
+    assert!(drift.is_empty() && decision.steps.is_empty() && decision.holds.is_empty());
+    assert!(decision.notes[0].contains("web-cpu, and by-hand"));
+}
+
+#[test]
+fn an_unknown_member_of_a_scheduled_action_blocks_its_replacement() {
+    let mut actions = live_schedule();
+    actions[0]["BrandNew"] = json!(1);
+    actions[0]["ScalableTargetAction"]["MaxCapacity"] = json!(4);
+    let mut world = world().scaled(Some((3, 8)), json!([]), actions);
+    world.service["desiredCount"] = json!(3);
+    let decision = world.decide(nights_and_days());
+    assert!(decision.steps.is_empty());
+    let members = vec!["BrandNew".to_owned()];
+    assert_eq!(decision.holds, [Hold::UnknownLiveField { members }]);
+}
+
 pub(super) fn nights_and_days() -> Value {
     let mut spec = scaling(2, 10);
     spec["scaling"]["scheduled"] = json!([
