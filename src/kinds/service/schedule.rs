@@ -41,6 +41,15 @@ impl Schedule {
     /// # Errors
     /// What is wrong with which of the two.
     pub fn parse(schedule: &str, timezone: Option<&str>) -> Result<Self, BadSchedule> {
+        if let Some(name) = timezone
+            && let Ok(zone) = TimeZone::get(name)
+            && let Some(spelt) = zone.iana_name().filter(|spelt| *spelt != name)
+        {
+            // Found whatever its case, where AWS takes the one spelling.
+            return Err(BadSchedule::Zone(format!(
+                "{name:?} is no time zone of the IANA database; did you mean {spelt}?"
+            )));
+        }
         Self::read(schedule, timezone, Cron::parse)
     }
 

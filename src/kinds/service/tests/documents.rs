@@ -108,3 +108,37 @@ fn one_metric_of_two_target_groups_is_two_metrics() {
     assert_eq!(policies(one, other), Vec::<String>::new());
     assert_eq!(policies(one, one), ["named-twice"]);
 }
+
+#[test]
+fn a_time_zone_is_written_as_aws_knows_it() {
+    let zone = |zone: &str| {
+        let mut spec = scaling(0, 10);
+        spec["cluster"] = json!("main");
+        spec["scaling"]["scheduled"] = json!([
+            {"name": "a", "schedule": "cron(0 20 * * ? *)", "timezone": zone, "minCapacity": 1},
+            {"name": "b", "schedule": "cron(0 6 * * ? *)", "minCapacity": 0},
+        ]);
+        let document = document("Service", spec);
+        Service.check(&document, &set([document.clone()]))
+    };
+    for known in [
+        "Europe/Zurich",
+        "UTC",
+        "Etc/GMT+9",
+        "America/Argentina/Buenos_Aires",
+    ] {
+        assert_eq!(zone(known), [], "{known}");
+    }
+    let found = zone("europe/zurich");
+    assert_eq!(found[0].rule, "bad-timezone");
+    assert!(
+        found[0].message.contains("did you mean Europe/Zurich?"),
+        "{found:?}"
+    );
+}
+
+#[test]
+fn zones_come_with_the_binary() {
+    let bundled = jiff::tz::TimeZoneDatabase::bundled();
+    assert!(bundled.get("Europe/Zurich").is_ok());
+}
