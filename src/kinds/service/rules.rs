@@ -232,9 +232,7 @@ impl Findings<'_> {
             self.unique(&mut names, &action.name, "scheduled actions", &path, at);
             self.action(action, scaling, &path);
         }
-        if let [alone] = actions
-            && !alone.schedule.starts_with("at(")
-        {
+        if let [alone] = actions {
             self.warning(
                 "lone-schedule",
                 "scaling.scheduled.0",
@@ -257,12 +255,7 @@ impl Findings<'_> {
                 "set minCapacity, maxCapacity or both",
             );
         }
-        // A bound that an action leaves out is the one in force, at first that of `scaling`.
-        let min = action.min_capacity.unwrap_or(scaling.min_capacity);
-        let max = action.max_capacity.unwrap_or(scaling.max_capacity);
-        if min > max {
-            self.bounds(path, min, max);
-        }
+        self.crossing(action, scaling, path);
         let help = "minutes hours day-of-month month day-of-week year, one day field being `?`: \
                     cron(0 20 * * ? *) is 20:00 every day";
         match Schedule::parse(&action.schedule, action.timezone.as_deref()) {
@@ -288,6 +281,41 @@ impl Findings<'_> {
                 "take `timezone` out, or write the schedule as cron(...)",
             );
         }
+    }
+
+    /// A bound that an action leaves out is the one in force: that of `scaling`, or of another
+    /// action that sets it alone, too.
+    fn crossing(&mut self, action: &ScheduledSpec, scaling: &ScalingSpec, path: &str) {
+        let min = action.min_capacity.unwrap_or(scaling.min_capacity);
+        let max = action.max_capacity.unwrap_or(scaling.max_capacity);
+        if min <= max {
+            return;
+        }
+        let makes_room = scaling.scheduled.iter().flatten().find(|other| {
+            match (action.min_capacity, action.max_capacity) {
+                (Some(min), None) => {
+                    other.min_capacity.is_none() && other.max_capacity.is_some_and(|m| m >= min)
+                }
+                (None, Some(max)) => {
+                    other.max_capacity.is_none() && other.min_capacity.is_some_and(|m| m <= max)
+                }
+                _ => false,
+            }
+        });
+        let Some(other) = makes_room else {
+            self.bounds(path, min, max);
+            return;
+        };
+        self.warning(
+            "bounds-may-cross",
+            path,
+            format!(
+                "scheduled action {} leaves minCapacity {min} above maxCapacity {max} unless {} \
+                 has fired before it, and AWS skips a firing that does",
+                action.name, other.name
+            ),
+            "set both bounds in one action, or let the one that makes room fire minutes earlier",
+        );
     }
 
     fn bounds(&mut self, path: &str, min: u32, max: u32) {

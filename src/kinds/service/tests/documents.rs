@@ -62,18 +62,6 @@ fn each_fault_in_a_document_is_one_error() {
     );
 }
 
-#[test]
-fn nights_without_days_is_a_warning() {
-    let mut spec = scaling(2, 10);
-    spec["cluster"] = json!("main");
-    spec["scaling"]["scheduled"] =
-        json!([{"name": "nights", "schedule": "cron(0 20 * * ? *)", "minCapacity": 1}]);
-    let document = document("Service", spec);
-    let found = Service.check(&document, &set([document.clone()]));
-    assert_eq!(found.len(), 1);
-    assert_eq!(found[0].rule, "lone-schedule");
-}
-
 /// The rules of all findings in a document of this `scaling`, 0 to 10 tasks if not said.
 fn scaling_rules(more: Value) -> Vec<(String, crate::model::finding::Severity)> {
     let mut spec = scaling(0, 10);
@@ -92,6 +80,41 @@ fn errors(more: Value) -> Vec<String> {
         .filter(|(_, severity)| *severity == crate::model::finding::Severity::Error)
         .map(|(rule, _)| rule)
         .collect()
+}
+
+fn warnings(more: Value) -> Vec<String> {
+    scaling_rules(more)
+        .into_iter()
+        .filter(|(_, severity)| *severity == crate::model::finding::Severity::Warning)
+        .map(|(rule, _)| rule)
+        .collect()
+}
+
+#[test]
+fn an_action_alone_is_a_warning_whatever_its_schedule() {
+    for schedule in ["cron(0 20 * * ? *)", "at(2026-12-24T18:00:00)"] {
+        let alone = json!([{"name": "nights", "schedule": schedule, "minCapacity": 1}]);
+        assert_eq!(warnings(json!({"scheduled": alone})), ["lone-schedule"]);
+    }
+}
+
+#[test]
+fn bounds_of_two_actions_may_stand_together_where_one_alone_may_not() {
+    let low = json!({"name": "night-min", "schedule": "cron(0 20 * * ? *)", "minCapacity": 0});
+    let high = json!({"name": "night-max", "schedule": "cron(5 20 * * ? *)", "maxCapacity": 1});
+    let bounds = |actions: Value| json!({"minCapacity": 2, "scheduled": actions});
+    let pair = bounds(json!([low, high]));
+    assert_eq!(errors(pair.clone()), Vec::<String>::new());
+    // AWS refuses the firing that comes before the one that makes room.
+    assert_eq!(warnings(pair), ["bounds-may-cross"]);
+    assert_eq!(errors(bounds(json!([high]))), ["min-above-max"]);
+    let both = json!({
+        "name": "days", "schedule": "cron(0 6 * * ? *)", "minCapacity": 2, "maxCapacity": 10,
+    });
+    assert_eq!(errors(bounds(json!([both, high]))), ["min-above-max"]);
+    let crossed =
+        json!({"name": "x", "schedule": "cron(0 6 * * ? *)", "minCapacity": 3, "maxCapacity": 1});
+    assert_eq!(errors(bounds(json!([low, crossed]))), ["min-above-max"]);
 }
 
 #[test]
