@@ -3,6 +3,8 @@
 //! A new kind is one folder here, one `mod` line and one row in [`KINDS`].
 
 pub mod alarm;
+#[cfg(test)]
+mod claimed;
 pub mod database;
 #[cfg(test)]
 mod driven;

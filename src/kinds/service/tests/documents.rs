@@ -165,3 +165,48 @@ fn zones_come_with_the_binary() {
     let bundled = jiff::tz::TimeZoneDatabase::bundled();
     assert!(bundled.get("Europe/Zurich").is_ok());
 }
+
+#[test]
+fn each_rule_of_a_service_finds_its_own_fault() {
+    let with = |more: Value| {
+        let mut spec = json!({"cluster": "main"});
+        for (key, value) in more.as_object().unwrap() {
+            spec[key] = value.clone();
+        }
+        rules_found(&Service, spec)
+    };
+    let app = |limits: Value| json!({"cpu": 256, "memory": 512, "containers": {"app": limits}});
+    for limits in [
+        json!({"memory": 256, "memoryReservation": 257}),
+        json!({"memory": 513}),
+        json!({"memoryReservation": 513}),
+        json!({"cpu": 257}),
+    ] {
+        assert_eq!(with(app(limits.clone())), ["container-limits"], "{limits}");
+    }
+    let whole = json!({"cpu": 256, "memory": 512, "memoryReservation": 512});
+    assert_eq!(with(app(whole)), Vec::<String>::new());
+    let shares = json!({"minimumHealthyPercent": 100, "maximumPercent": 100});
+    assert_eq!(with(json!({"deployment": shares})), ["deployment-stuck"]);
+    let tags: serde_json::Map<String, Value> =
+        (0..51).map(|i| (format!("t{i}"), json!(""))).collect();
+    assert_eq!(with(json!({"tags": tags})), ["bad-tag"]);
+    let policy = |policy: Value| errors(json!({"targetTracking": [policy]}));
+    assert_eq!(
+        policy(json!({"name": "a", "metric": CPU, "targetValue": 0})),
+        ["target-value"]
+    );
+    for metric in [CPU, "ECSServiceAverageMemoryUtilization"] {
+        let policy = policy(json!({
+            "name": "a", "metric": metric, "targetValue": 70, "resourceLabel": "app/a/1",
+        }));
+        assert_eq!(policy, ["resource-label"]);
+    }
+    assert_eq!(
+        errors(json!({"scheduled": [{
+            "name": "a", "schedule": "rate(2 hours)", "timezone": "Europe/Zurich",
+            "minCapacity": 1,
+        }]})),
+        ["bad-timezone"]
+    );
+}

@@ -258,3 +258,32 @@ async fn an_update_without_an_answer_is_found_by_the_deployment_that_it_made() {
         "{decision:?}"
     );
 }
+
+#[tokio::test(start_paused = true)]
+async fn an_entry_that_evenkeel_wrote_stays_when_it_is_taken_out_of_its_list() {
+    let mut bench = bench().await;
+    let memory = "ECSServiceAverageMemoryUtilization";
+    let mut spec = json!({"scaling": {
+        "minCapacity": 2, "maxCapacity": 10,
+        "targetTracking": [
+            {"name": "cpu", "metric": super::CPU, "targetValue": 70},
+            {"name": "memory", "metric": memory, "targetValue": 80},
+        ],
+        "scheduled": [
+            {"name": "sale", "schedule": "at(2027-01-01T00:00:00)", "minCapacity": 3},
+            {"name": "calm", "schedule": "at(2027-01-08T00:00:00)", "minCapacity": 2},
+        ],
+    }});
+    bench.converge(&spec).await;
+    for list in ["targetTracking", "scheduled"] {
+        spec["scaling"][list].as_array_mut().unwrap().pop();
+    }
+    let (drift, decision) = bench.plan(&spec).await;
+    assert!(drift.is_empty(), "{drift:?}");
+    assert_eq!(decision, Decision::default());
+    let Seen::Present(live) = bench.see(&spec).await else {
+        panic!("not there");
+    };
+    assert!(live.view["scaling"]["targetTracking"]["web-memory"].is_object());
+    assert!(live.view["scaling"]["scheduled"]["calm"].is_object());
+}
