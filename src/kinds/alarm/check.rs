@@ -448,6 +448,21 @@ mod tests {
     }
 
     #[test]
+    fn one_topic_listed_twice_is_an_error() {
+        let text = "apiVersion: evenkeel/v1alpha1\n\
+                    kind: Alarm\n\
+                    metadata: {app: shop, name: high}\n\
+                    spec:\n  \
+                      preset: CpuHigh\n  \
+                      dimensions: {ClusterName: main, ServiceName: web}\n  \
+                      alarmActions: [\"arn:aws:sns:us-east-1:123456789012:a\", \
+                                     \"arn:aws:sns:us-east-1:123456789012:a\"]\n";
+        let set = crate::engine::desired::load_files([("alarm.yaml", text.as_bytes())]);
+        let found: Vec<&str> = set.findings.iter().map(|f| f.rule.as_str()).collect();
+        assert_eq!(found, ["duplicate-item"]);
+    }
+
+    #[test]
     fn an_alarm_that_could_not_be_created_says_what_it_lacks() {
         let document = document("Alarm", json!({"metricName": "X", "threshold": 1}));
         let found = Alarm.check(&document, &set([document.clone()]));
