@@ -98,7 +98,9 @@ impl Cron {
             ("?", "?") => return Err("only one of the two day fields can be `?`".to_owned()),
             (day, "?") => Days::OfMonth(list(day, "day of month", day_of_month)?),
             ("?", weekday) => Days::OfWeek(list(weekday, "day of week", day_of_week)?),
-            ("*", "*") => Days::OfMonth(list("*", "day of month", day_of_month)?),
+            ("*", "*") if stars == Stars::Loose => {
+                Days::OfMonth(list("*", "day of month", day_of_month)?)
+            }
             ("*", weekday) if stars == Stars::Loose => {
                 Days::OfWeek(list(weekday, "day of week", day_of_week)?)
             }
@@ -107,7 +109,8 @@ impl Cron {
             }
             _ => {
                 return Err(
-                    "one of day-of-month and day-of-week must be `?`, as in 0 20 ? * MON-FRI *"
+                    "one of day-of-month and day-of-week must be `?`, as in 0 20 * * ? * or 0 20 \
+                     ? * MON-FRI *"
                         .to_owned(),
                 );
             }
@@ -369,6 +372,8 @@ mod tests {
             "0 20 * * *",
             "0 20 ? * ? *",
             "0 20 1 * MON *",
+            "0 20 * * * *",
+            "0 20 * * MON *",
             "60 20 * * ? *",
             "0 24 * * ? *",
             "0 20 32 * ? *",

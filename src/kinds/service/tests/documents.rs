@@ -45,7 +45,7 @@ fn each_fault_in_a_document_is_one_error() {
     };
     let cron = "cron(0 20 * * ? *)";
     assert_eq!(
-        actions(json!({"name": "n", "schedule": "cron(0 20 * * * *)", "minCapacity": 5})),
+        actions(json!({"name": "n", "schedule": cron, "minCapacity": 5})),
         ["min-above-max"]
     );
     assert_eq!(

@@ -26,7 +26,12 @@ fn a_star_beside_a_weekday_is_read_as_older_guides_wrote_it() {
         "cron(30 6 23 * * *)",
         json!({"MinCapacity": 4, "MaxCapacity": 6}),
     );
-    for actions in [json!([monday]), json!([first])] {
+    let daily = action(
+        "daily",
+        "cron(30 6 * * * *)",
+        json!({"MinCapacity": 4, "MaxCapacity": 6}),
+    );
+    for actions in [json!([monday]), json!([first]), json!([daily])] {
         let world = world().scaled(Some((2, 10)), json!([]), actions);
         let bounds = expected_at(&world, scaling(2, 10), "2026-11-23T12:00:00Z");
         assert_eq!(bounds, (json!(4), json!(6)));
