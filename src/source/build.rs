@@ -5,6 +5,7 @@
 use std::collections::BTreeMap;
 use std::ops::Range;
 
+use super::again::{Again, Level};
 use super::bytes::{is_invisible, shorten};
 use super::frame::{Frame, FrameKind, Key};
 use super::merge::{self, Keys};
@@ -20,6 +21,7 @@ pub(super) struct Builder<'b> {
     root: Option<Node>,
     anchors: BTreeMap<usize, Anchored>,
     faults: Vec<Fault>,
+    again: Again,
     /// Faults of the documents before.
     told: usize,
     nodes: usize,
@@ -51,6 +53,7 @@ impl<'b> Builder<'b> {
             root: None,
             anchors: BTreeMap::new(),
             faults: Vec::new(),
+            again: Again::default(),
             told: 0,
             nodes: 0,
             aliases: 0,
@@ -91,9 +94,12 @@ impl<'b> Builder<'b> {
         self.anchors.clear();
         self.state = State::Sound;
         self.told += self.faults.len();
+        let mut faults = std::mem::take(&mut self.faults);
+        let owner = std::mem::take(&mut self.again).finish(&mut faults);
         Doc {
             root,
-            faults: std::mem::take(&mut self.faults),
+            faults,
+            owner,
             range,
         }
     }
@@ -191,13 +197,14 @@ impl<'b> Builder<'b> {
                 keys,
                 merges,
                 ..
-            } => Value::Map(merge::merge(
-                self.body,
-                entries,
-                keys,
-                merges,
-                &mut self.faults,
-            )),
+            } => {
+                let (level, before) = (Level::below(&self.frames, frame.anchor), self.faults.len());
+                let map = merge::merge(self.body, entries, keys, merges, &mut self.faults);
+                if self.faults.len() > before {
+                    self.again.merged(level);
+                }
+                Value::Map(map)
+            }
         };
         let value = if frame.tagged { Value::Bad } else { value };
         // Block collections end where the next thing starts: take the blank away.
@@ -362,11 +369,10 @@ impl<'b> Builder<'b> {
             self.bad_key(at, "a key is missing before this `:`");
             return Key::Bad;
         }
-        let Some(Frame {
-            kind: FrameKind::Map { keys, .. },
-            ..
-        }) = self.frames.last_mut()
-        else {
+        let Some((frame, above)) = self.frames.split_last_mut() else {
+            return Key::Bad;
+        };
+        let FrameKind::Map { keys, .. } = &mut frame.kind else {
             return Key::Bad;
         };
         match keys.get(&text) {
@@ -375,6 +381,8 @@ impl<'b> Builder<'b> {
                 Key::Text(text, at)
             }
             Some(first) => {
+                let level = Level::below(above, frame.anchor);
+                self.again.note(level, &text, self.faults.len());
                 self.faults.push(merge::twice(self.body, &text, first, at));
                 Key::Bad
             }

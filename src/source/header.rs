@@ -14,8 +14,8 @@ use crate::model::key::{LABEL_MAX, ResourceKey, is_label};
 /// The only version that this build reads.
 pub const API_VERSION: &str = "evenkeel/v1alpha1";
 
-const TOP: [&str; 4] = ["apiVersion", "kind", "metadata", "spec"];
-const METADATA: [&str; 2] = ["app", "name"];
+pub(super) const TOP: [&str; 4] = ["apiVersion", "kind", "metadata", "spec"];
+pub(super) const METADATA: [&str; 2] = ["app", "name"];
 
 /// What the head of a document says, as far as it can be read.
 pub(super) struct Header<'n, 'k> {

@@ -12,6 +12,7 @@ use self::text::Text;
 use crate::model::document::{DesiredSet, Frozen};
 use crate::model::finding::{Finding, Severity};
 
+mod again;
 mod beneath;
 mod build;
 mod bytes;

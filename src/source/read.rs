@@ -4,6 +4,7 @@
 
 use std::collections::BTreeSet;
 
+use super::again::{MISSING_SEPARATOR, Owner};
 use super::bytes::{self, Meaning};
 use super::text::{Fault, Text};
 use super::{KindShape, frozen, header, shape, yaml};
@@ -122,13 +123,21 @@ fn document(
     }
     if bad {
         set.unread.keys.extend(head.key.clone());
-        match &head.app {
-            Some(app) => set.frozen.add(app),
-            None => torn(set, text.body().get(doc.range).unwrap_or("")),
+        if let Some(app) = &head.app {
+            set.frozen.add(app);
+        }
+        // The first of two apps may not be the one that was meant.
+        if head.app.is_none() || doc.owner == Owner::Doubtful {
+            torn(set, text.body().get(doc.range).unwrap_or(""));
         }
     }
     for fault in faults.into_iter().filter(worth_telling) {
-        told.add(text, fault, head.key.as_ref());
+        // Where a document begins in another one, the fault is of neither.
+        let of = head
+            .key
+            .as_ref()
+            .filter(|_| fault.rule != MISSING_SEPARATOR);
+        told.add(text, fault, of);
     }
 }
 

@@ -9,6 +9,7 @@ use std::ops::Range;
 
 use granit_parser::{ErrorKind, Event, Parser, ScalarStyle, ScanError};
 
+use super::again::Owner;
 use super::build::Builder;
 use super::node::{Node, Value};
 use super::syntax;
@@ -30,6 +31,8 @@ pub(super) struct Doc {
     pub root: Option<Node>,
     /// What is wrong with it as YAML.
     pub faults: Vec<Fault>,
+    /// Whether it says clearly whose it is.
+    pub owner: Owner,
     /// From its first to its last byte.
     pub range: Range<usize>,
 }
@@ -201,6 +204,30 @@ mod tests {
             ["duplicate-key"]
         );
         assert_eq!(rules("u: {<<: 5}\n"), ["bad-merge"]);
+    }
+
+    #[test]
+    fn a_whole_header_that_comes_again_is_one_fault_for_each_missing_separator() {
+        let document = "kind: K\nmetadata: {app: a}\nspec: {x: 1}\n";
+        assert_eq!(rules(&document.repeat(3)), ["missing-separator"; 2]);
+        assert_eq!(rules(&format!("{document}spec: {{}}\n")), ["duplicate-key"]);
+        // What is wrong within a document is told beside it.
+        let inner = format!("{document}kind: K\nmetadata: {{app: a}}\nspec: {{x: 1, x: 2}}\n");
+        assert_eq!(rules(&inner), ["missing-separator", "duplicate-key"]);
+    }
+
+    #[test]
+    fn an_app_that_is_written_twice_leaves_the_owner_in_doubt() {
+        let owner = |body| parse(body)[0].owner;
+        for body in [
+            "metadata: {app: a, app: b}\n",
+            "metadata: {app: a}\nmetadata: {app: b}\n",
+            "x: &x {app: a, app: b}\nmetadata: *x\n",
+            "x: &x {app: a}\nmetadata: {<<: *x, app: b}\n",
+        ] {
+            assert_eq!(owner(body), Owner::Doubtful, "{body}");
+        }
+        assert_eq!(owner("spec: {tags: {app: a, app: b}}\n"), Owner::Clear);
     }
 
     #[test]
