@@ -15,6 +15,7 @@ use super::look;
 use super::look_scaling::Widths;
 use super::revision::{self, Revisions, Secret, unusable};
 use super::size::{Size, registration};
+use super::unmoved;
 use super::view;
 use crate::aws::call::{AwsError, Permit, RawAnswer};
 use crate::aws::cell::Cell;
@@ -71,26 +72,7 @@ impl ServiceDriver {
                 self.bodies().insert(base.to_owned(), secret);
                 Ok(())
             }
-            ("ecs.UpdateService", Some(_)) => {
-                let (cluster, service, expected) = (
-                    text("cluster").unwrap_or_default(),
-                    text("service").unwrap_or_default(),
-                    text("expected").unwrap_or_default(),
-                );
-                let now = look::facts_now(&self.cell, cluster, service)
-                    .await?
-                    .task_definition;
-                if now == expected {
-                    return Ok(());
-                }
-                Err(StepError::Superseded(format!(
-                    "{} was deployed to {} meanwhile, in place of {}",
-                    family_revision(&now),
-                    step.object,
-                    family_revision(expected)
-                )))
-            }
-            _ => Ok(()),
+            _ => unmoved::check(&self.cell, step).await,
         }
     }
 

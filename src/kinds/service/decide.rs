@@ -10,6 +10,7 @@ use super::facts::{Facts, family_revision};
 use super::past;
 use super::scaling;
 use super::sizing;
+use super::unmoved::{FROM, Mark as _, REPLACES, replaced};
 use crate::kinds::{Allow, Decision, Question};
 use crate::model::change::{Drift, Hold, Risk, Step};
 use crate::model::plan::Rollout;
@@ -288,6 +289,12 @@ impl Draft<'_> {
         let title = format!("update {object}: {}", words.join(", "));
         let mut detail = std::mem::take(&mut self.update);
         detail.insert("expected".into(), json!(self.facts.task_definition.clone()));
+        if detail.contains_key("base") {
+            detail.insert(REPLACES.into(), json!(replaced(self.facts)));
+        }
+        if detail.contains_key("deploymentConfiguration") {
+            detail.insert(FROM.into(), json!(self.facts.mark()));
+        }
         for (member, field) in [("cluster", "cluster"), ("service", "serviceName")] {
             if let Some(value) = self.question.desired.get(field) {
                 detail.insert(member.into(), value.clone());

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use aws_sdk_applicationautoscaling::types::ServiceNamespace;
 use futures_util::future::join3;
 
-use super::facts::Scaling;
+use super::facts::{Action, Policy, Scaling};
 use super::revision::{at_once, unusable};
 use super::view;
 use crate::aws::call::{AwsError, RawAnswer, read};
@@ -83,6 +83,32 @@ fn entries_of<'e>(entries: &'e Entries, id: &str) -> Result<&'e [Tree], String> 
         Some(Ok(trees)) => Ok(trees),
         Some(Err(cause)) => Err(cause.clone()),
     }
+}
+
+/// The policies of one service as they are now.
+///
+/// # Errors
+/// AWS's.
+pub async fn policies_now(cell: &Cell, id: &str) -> Result<BTreeMap<String, Policy>, AwsError> {
+    let found = all_of(cell, What::Policies, id).await?;
+    Ok(found.iter().filter_map(view::policy).collect())
+}
+
+/// The scheduled actions of one service as they are now.
+///
+/// # Errors
+/// AWS's.
+pub async fn actions_now(cell: &Cell, id: &str) -> Result<BTreeMap<String, Action>, AwsError> {
+    let found = all_of(cell, What::Actions, id).await?;
+    Ok(found.iter().filter_map(view::action).collect())
+}
+
+async fn all_of(cell: &Cell, what: What, id: &str) -> Result<Vec<Tree>, AwsError> {
+    let found = paged(what.member(), usize::MAX, |token| {
+        page(cell, what, Some(id), token)
+    });
+    let found = sorted(std::iter::once(id), Ok(found.await?)).remove(id);
+    Ok(found.and_then(Result::ok).unwrap_or_default())
 }
 
 /// What is listed.

@@ -21,6 +21,7 @@ mod sizing;
 mod spec;
 #[cfg(test)]
 mod tests;
+mod unmoved;
 mod view;
 
 use std::sync::Arc;

@@ -10,6 +10,7 @@ use serde_json::{Map, json};
 use super::bounds::{Bounds, declared, notes, until};
 use super::decide::Draft;
 use super::facts::{Action, Policy, Scaling};
+use super::unmoved::Mark as _;
 use super::view::POLICY_FIELDS;
 use crate::kinds::Allow;
 use crate::model::change::{Hold, Risk};
@@ -168,6 +169,7 @@ fn policy(draft: &mut Draft<'_>, name: &str, live: &Scaling) {
         "resourceId": resource,
         "policyName": name,
         "configuration": configuration,
+        "from": there.map(Policy::mark),
     });
     let verb = if there.is_some() { "change" } else { "create" };
     let title = format!("{verb} scaling policy {name}");
@@ -319,6 +321,7 @@ fn action(draft: &mut Draft<'_>, name: &str, there: Option<&Action>) {
         "resourceId": resource,
         "scheduledActionName": name,
         "members": whole,
+        "from": there.map(Action::mark),
     });
     let verb = if there.is_some() { "change" } else { "create" };
     let title = format!("{verb} scheduled action {name}");

@@ -4,6 +4,7 @@ mod bench;
 mod documents;
 mod driver;
 mod forbidden;
+mod meanwhile;
 mod ownership;
 mod refused;
 mod rollouts;
