@@ -1,7 +1,7 @@
 //! The driver of services: the reading before each write, and the write.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 
 use aws_smithy_runtime_api::client::orchestrator::{HttpRequest, HttpResponse};
 use aws_smithy_runtime_api::client::result::SdkError;
@@ -9,11 +9,12 @@ use aws_smithy_types::body::SdkBody;
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 use serde_json::{Map, json};
 
+use super::bodies::Bodies;
 use super::effect;
 use super::facts::family_revision;
 use super::look;
 use super::look_scaling::Widths;
-use super::revision::{self, Revisions, Secret, unusable};
+use super::revision::{self, Revisions, unusable};
 use super::size::{Size, registration};
 use super::unmoved;
 use super::view;
@@ -38,8 +39,8 @@ pub struct ServiceDriver {
     pub revisions: Revisions,
     /// Which way of listing is the cheaper one.
     pub widths: Widths,
-    /// Whole task definitions between the last reading and their registration, by base ARN.
-    bodies: Mutex<BTreeMap<String, Secret>>,
+    /// Whole task definitions between the last reading and their registration.
+    bodies: Bodies,
 }
 
 impl ServiceDriver {
@@ -49,12 +50,8 @@ impl ServiceDriver {
             cell,
             revisions: Revisions::default(),
             widths: Widths::default(),
-            bodies: Mutex::default(),
+            bodies: Bodies::default(),
         }
-    }
-
-    fn bodies(&self) -> MutexGuard<'_, BTreeMap<String, Secret>> {
-        self.bodies.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     async fn last_reading(&self, step: &Step) -> Result<(), StepError> {
@@ -69,7 +66,8 @@ impl ServiceDriver {
                         revision.unknown.join(", ")
                     )));
                 }
-                self.bodies().insert(base.to_owned(), secret);
+                let now = self.cell.clock.boot();
+                self.bodies.keep(&step.object, base, secret, now);
                 Ok(())
             }
             _ => unmoved::check(&self.cell, step).await,
@@ -156,7 +154,8 @@ impl ServiceDriver {
 
     async fn register(&self, step: &Step, permit: Permit) -> Result<Applied, StepError> {
         let base = step.detail.get("base").and_then(Tree::as_str);
-        let secret = base.and_then(|base| self.bodies().remove(base));
+        let now = self.cell.clock.boot();
+        let secret = base.and_then(|base| self.bodies.take(&step.object, base, now));
         let body = base.zip(secret).and_then(|(base, secret)| {
             registration(
                 &secret.open()?,
@@ -248,6 +247,8 @@ impl ServiceDriver {
 
 impl Driver for ServiceDriver {
     fn observe<'a>(&'a self, wanted: &'a [Wanted]) -> BoxFuture<'a, BTreeMap<ResourceKey, Seen>> {
+        // A look comes again and again, whatever became of the writes before it.
+        self.bodies.drop_unused(self.cell.clock.boot());
         Box::pin(look::look(self, wanted))
     }
 

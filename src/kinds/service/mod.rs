@@ -1,6 +1,7 @@
 //! Services: an ECS service's size, count, deployment rules, tags and auto scaling.
 
 mod aws;
+mod bodies;
 mod bounds;
 mod cron;
 mod decide;

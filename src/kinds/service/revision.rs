@@ -1,44 +1,26 @@
 //! Revisions: task definitions as read, kept because they never change.
 //!
-//! What is kept is their size. A whole task definition holds the environment of its containers:
-//! it is held, as raw bytes, only between the last reading before a registration and the
-//! registration itself, and nothing here can print it.
+//! What is kept is their size. A whole task definition holds the environment of its containers
+//! and goes to `bodies`.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fmt;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use aws_sdk_ecs::types::{SortOrder, TaskDefinitionField, TaskDefinitionStatus};
 use futures_util::stream::{self, StreamExt as _};
 
+use super::bodies::Secret;
 use super::facts::{Revision, parts};
 use super::view;
 use crate::aws::call::{AwsError, RawAnswer, read};
 use crate::aws::cell::Cell;
 use crate::aws::fault::Fault;
-use crate::model::tree::Tree;
 
 /// Reads at once; the budget paces them.
 const AT_ONCE: usize = 8;
 
 /// Newest revisions of a family that are searched for one of ours.
 const SEARCHED: usize = 20;
-
-/// An answer of DescribeTaskDefinition with the environment of its containers in it.
-pub struct Secret(Vec<u8>);
-
-impl fmt::Debug for Secret {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Secret")
-    }
-}
-
-impl Secret {
-    /// The answer, parsed; to be used up in the making of one request.
-    pub fn open(&self) -> Option<Tree> {
-        serde_json::from_slice(&self.0).ok()
-    }
-}
 
 /// Sizes of revisions by ARN, and which service needs which of them.
 #[derive(Debug, Default)]
@@ -139,7 +121,7 @@ pub async fn describe(cell: &Cell, arn: &str) -> Result<(Secret, Revision), AwsE
         async move { call.send().await.map(|_| raw) }
     })
     .await?;
-    let secret = Secret(raw.bytes());
+    let secret = Secret::new(raw.bytes());
     match secret.open().as_ref().and_then(view::revision) {
         Some(revision) => Ok((secret, revision)),
         None => Err(unusable(operation, arn)),

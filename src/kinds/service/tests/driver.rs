@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use super::bench::bench;
 use crate::kinds::{Decision, StepError};
-use crate::model::change::Hold;
+use crate::model::change::{Hold, Step};
 use crate::model::memory::LastWrite;
 use crate::model::snapshot::Seen;
 use crate::twin::ecs::CrashRule;
@@ -121,6 +121,21 @@ async fn a_registration_without_an_answer_is_found_by_its_intent() {
         applied.detail["taskDefinitionArn"]
     );
     assert_eq!(bench.driver.resolve("another", step).await.unwrap(), None);
+}
+
+#[tokio::test(start_paused = true)]
+async fn two_services_on_one_revision_do_not_take_each_others_registration() {
+    let mut bench = bench().await;
+    let (_, decision) = bench.plan(&bigger()).await;
+    let web = decision.steps[0].clone();
+    let api = Step {
+        object: "main/api".to_owned(),
+        ..web.clone()
+    };
+    bench.prepare(&web).await.unwrap();
+    bench.prepare(&api).await.unwrap();
+    bench.apply(0, &web).await.unwrap();
+    bench.apply(1, &api).await.unwrap();
 }
 
 #[tokio::test(start_paused = true)]
