@@ -337,12 +337,13 @@ impl Draft<'_> {
     fn finish(mut self) -> Decision {
         if !self.out.steps.is_empty() {
             let worst = self.risks.iter().map(|(risk, _)| *risk).max();
-            let reasons: Vec<String> = self
-                .risks
-                .iter()
-                .filter(|(risk, _)| Some(*risk) == worst)
-                .map(|(_, why)| why.clone())
-                .collect();
+            let mut reasons: Vec<&str> = Vec::new();
+            for (risk, why) in &self.risks {
+                // Steps of one sort share their reason.
+                if Some(*risk) == worst && !reasons.contains(&why.as_str()) {
+                    reasons.push(why);
+                }
+            }
             self.out.risk = worst.map(|worst| (worst, reasons.join("; ")));
         }
         self.out
