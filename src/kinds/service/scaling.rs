@@ -261,6 +261,19 @@ fn crossed(name: &str, bounds: Option<&Tree>) -> Option<String> {
     })
 }
 
+/// The worst that an action can do: AWS fires it in the night, and asks nobody then.
+fn firing_risk(name: &str, bounds: Option<&Tree>) -> (Risk, String) {
+    let most = bounds
+        .and_then(|b| b.get("MaxCapacity"))
+        .and_then(Tree::as_u64);
+    if most == Some(0) {
+        let why = "stops every task of the service when it fires, by its maxCapacity 0";
+        return (Risk::Destructive, format!("scheduled action {name} {why}"));
+    }
+    let why = "scheduled actions change nothing before they fire";
+    (Risk::Routine, why.to_owned())
+}
+
 fn action(draft: &mut Draft<'_>, name: &str, there: Option<&Action>) {
     let Some(wanted) = entry(draft, "scheduled", name).cloned() else {
         return;
@@ -309,6 +322,13 @@ fn action(draft: &mut Draft<'_>, name: &str, there: Option<&Action>) {
         draft.hold(Hold::Conflict { why });
         return;
     }
+    let risk = firing_risk(name, whole.get("ScalableTargetAction"));
+    if let (Risk::Destructive, why) = &risk
+        && draft.question.policy.destructive == Allow::No
+    {
+        draft.hold(Hold::Destructive { why: why.clone() });
+        return;
+    }
     let rate = wanted
         .get("schedule")
         .and_then(Tree::as_str)
@@ -325,10 +345,7 @@ fn action(draft: &mut Draft<'_>, name: &str, there: Option<&Action>) {
     });
     let verb = if there.is_some() { "change" } else { "create" };
     let title = format!("{verb} scheduled action {name}");
-    draft.risks.push((
-        Risk::Routine,
-        "scheduled actions change nothing before they fire".to_owned(),
-    ));
+    draft.risks.push(risk);
     draft.step(
         "application-autoscaling.PutScheduledAction",
         format!("{resource}/{name}"),

@@ -206,7 +206,7 @@ pub struct ScheduledSpec {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 0, max = 5000))]
     pub min_capacity: Option<u32>,
-    /// Most tasks from then on.
+    /// Most tasks from then on; 0 stops every task then, and is destructive to write.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 0, max = 5000))]
     pub max_capacity: Option<u32>,

@@ -217,3 +217,36 @@ async fn what_a_start_time_sets_at_aws_is_in_order_from_then_on() {
     }
     assert_eq!(seen.into_iter().collect::<Vec<_>>(), [(1, 10), (2, 4)]);
 }
+
+#[test]
+fn an_action_that_will_stop_every_task_is_destructive_and_the_rest_goes_on() {
+    let mut spec = scaling(0, 10);
+    spec["scaling"]["scheduled"] = json!([
+        {"name": "nights", "schedule": "cron(0 20 * * ? *)", "minCapacity": 0, "maxCapacity": 0},
+        {"name": "days", "schedule": "cron(0 6 * * ? *)", "minCapacity": 2, "maxCapacity": 10},
+    ]);
+    let mut world = world().scaled(Some((2, 10)), json!([]), json!([]));
+    let decision = world.decide(spec.clone());
+    assert_eq!(only(&decision).detail["scheduledActionName"], json!("days"));
+    assert_eq!(decision.risk.as_ref().unwrap().0, Risk::Routine);
+    let [Hold::Destructive { why }] = decision.holds.as_slice() else {
+        panic!("{decision:?}");
+    };
+    assert!(
+        why.contains("nights") && why.contains("every task"),
+        "{why}"
+    );
+    world.policy = ALL_ALLOWED;
+    let decision = world.decide(spec);
+    assert_eq!(decision.steps.len(), 2);
+    assert_eq!(decision.risk.unwrap().0, Risk::Destructive);
+    assert_eq!(decision.holds, []);
+}
+
+#[test]
+fn a_reason_is_told_once_however_many_actions_share_it() {
+    let world = world().scaled(Some((2, 10)), json!([]), json!([]));
+    let decision = world.decide(nights_and_days());
+    let (_, why) = decision.risk.unwrap();
+    assert_eq!(why.matches("before they fire").count(), 1, "{why}");
+}
