@@ -15,7 +15,7 @@ use super::facts::family_revision;
 use super::look;
 use super::look_scaling::Widths;
 use super::revision::{self, Revisions, unusable};
-use super::size::{Size, registration};
+use super::size::{Size, registration, tags_full};
 use super::unmoved;
 use super::view;
 use crate::aws::call::{AwsError, Permit, RawAnswer};
@@ -65,6 +65,10 @@ impl ServiceDriver {
                         family_revision(base),
                         revision.unknown.join(", ")
                     )));
+                }
+                // Tags of a revision may change, all else of it may not.
+                if let Some(why) = tags_full(&revision) {
+                    return Err(StepError::Superseded(why));
                 }
                 let now = self.cell.clock.boot();
                 self.bodies.keep(&step.object, base, secret, now);

@@ -92,6 +92,9 @@ pub struct Revision {
     pub intent: Option<String>,
     /// The revision that it was patched from, `family:revision`, if Evenkeel registered it.
     pub base: Option<String>,
+    /// How many tags of its user it has; AWS's and ours are not counted.
+    #[serde(default)]
+    pub tags: usize,
     /// Top-level members that this build does not know.
     pub unknown: Vec<String>,
 }

@@ -8,9 +8,9 @@ use std::collections::BTreeMap;
 use serde::Deserialize as _;
 use serde_json::json;
 
-use super::facts::{Container, Revision};
+use super::facts::{Container, Revision, family_revision};
 use super::spec::ContainerSpec;
-use super::view::{ANSWER_ONLY, BASE_TAG, INTENT_TAG};
+use super::view::{ANSWER_ONLY, BASE_TAG, INTENT_TAG, is_users};
 use crate::model::tree::Tree;
 
 /// Fargate's CPU values and, for each, its memory values in MiB (developer guide, "Fargate task
@@ -244,7 +244,7 @@ fn holders(base: &Revision, size: &Size) -> Vec<String> {
 /// and the tags of `intent` set. All that this build does not know of a container survives.
 /// The result holds the containers' environment: it goes into the request and nowhere else.
 ///
-/// `None` when the answer holds no task definition.
+/// `None` when the answer holds no task definition, or leaves no room for the intent's tag.
 pub fn registration(answer: &Tree, size: &Size, intent: &str, base: &str) -> Option<Tree> {
     let mut body = answer.get("taskDefinition")?.as_object()?.clone();
     for member in ANSWER_ONLY {
@@ -279,9 +279,11 @@ pub fn registration(answer: &Tree, size: &Size, intent: &str, base: &str) -> Opt
         .unwrap_or_default();
     tags.retain(|tag| {
         let key = tag.get("key").and_then(Tree::as_str).unwrap_or_default();
-        // AWS's own tags cannot be set.
-        key != INTENT_TAG && key != BASE_TAG && !key.starts_with("aws:")
+        is_users(key)
     });
+    if tags.len() >= TAGS_MAX {
+        return None;
+    }
     for (key, value) in [(INTENT_TAG, intent), (BASE_TAG, base)] {
         // Recovery needs the first; the second gives way to a full set of the user's own.
         if tags.len() < TAGS_MAX {
@@ -294,6 +296,19 @@ pub fn registration(answer: &Tree, size: &Size, intent: &str, base: &str) -> Opt
 
 /// Most tags of one resource (API reference, RegisterTaskDefinition).
 const TAGS_MAX: usize = 50;
+
+/// Why `base` leaves no room for the tag by which a registration is found whose answer was lost,
+/// and what to do; `None` when it does.
+pub fn tags_full(base: &Revision) -> Option<String> {
+    (base.tags >= TAGS_MAX).then(|| {
+        format!(
+            "{} has {} tags, as many as AWS takes, and its new revision needs one more, by which \
+             it is found when AWS's answer is lost; deploy a revision with fewer tags",
+            family_revision(&base.arn),
+            base.tags
+        )
+    })
+}
 
 #[cfg(test)]
 mod tests {
@@ -437,6 +452,34 @@ mod tests {
             },
         );
         assert!(conflicts(&base, &wanted)[0].contains("it has app"));
+    }
+
+    #[test]
+    fn the_intents_tag_is_never_dropped_for_a_full_set_of_the_users_own() {
+        let answer = |count: usize| {
+            let mut tags: Vec<Tree> = (0..count)
+                .map(|n| json!({"key": format!("k{n}"), "value": ""}))
+                .collect();
+            // These are AWS's and ours, and take no room.
+            for key in ["aws:x", INTENT_TAG, BASE_TAG] {
+                tags.push(json!({"key": key, "value": "old"}));
+            }
+            json!({
+                "taskDefinition": {"taskDefinitionArn": "arn:x/web:7", "containerDefinitions": []},
+                "tags": tags,
+            })
+        };
+        let base = |count| crate::kinds::service::view::revision(&answer(count)).unwrap();
+        let body = registration(&answer(49), &size(512, 1024), "i1", "web:7").unwrap();
+        let tags = body["tags"].as_array().unwrap();
+        assert_eq!(tags.len(), 50);
+        assert_eq!(tags[49], json!({"key": INTENT_TAG, "value": "i1"}));
+        assert_eq!(tags_full(&base(49)), None);
+        assert_eq!(
+            registration(&answer(50), &size(512, 1024), "i1", "web:7"),
+            None
+        );
+        assert!(tags_full(&base(50)).unwrap().contains("web:7 has 50 tags"));
     }
 
     #[test]

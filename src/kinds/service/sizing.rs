@@ -11,7 +11,7 @@ use super::decide::{Draft, FAILING_FOR, object};
 use super::deploying::minimum_healthy;
 use super::facts::{Revision, family_revision};
 use super::past::{self, Fate, size_tree};
-use super::size::{Size, conflicts};
+use super::size::{Size, conflicts, tags_full};
 use super::spec::ContainerSpec;
 use crate::model::change::{Drift, Hold, Risk};
 use crate::model::plan::Rollout;
@@ -88,6 +88,9 @@ fn not_settable(base: &Revision, size: &Size) -> Option<Hold> {
                   and memory of the task; take them out of the document"
                 .to_owned(),
         });
+    }
+    if let Some(why) = tags_full(base) {
+        return Some(Hold::Conflict { why });
     }
     let found = conflicts(base, size);
     (!found.is_empty()).then(|| Hold::Conflict {

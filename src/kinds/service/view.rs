@@ -140,6 +140,11 @@ fn tags(tree: &Tree) -> BTreeMap<String, String> {
         .collect()
 }
 
+/// Whether a tag of a revision is its user's: AWS's own cannot be set, ours are set anew.
+pub fn is_users(key: &str) -> bool {
+    key != INTENT_TAG && key != BASE_TAG && !key.starts_with("aws:")
+}
+
 /// A size as ECS keeps it: a number of units, or `1 vCPU`, `2 GB` as people may have written.
 fn size(tree: &Tree, member: &str) -> Option<u32> {
     let value = tree.get(member)?;
@@ -191,6 +196,7 @@ pub fn revision(answer: &Tree) -> Option<Revision> {
             .map_or_else(String::new, |p| text(p, "operatingSystemFamily")),
         intent: tags.get(INTENT_TAG).cloned(),
         base: tags.get(BASE_TAG).cloned(),
+        tags: tags.keys().filter(|key| is_users(key)).count(),
         unknown: unknown(tree, &known),
     })
 }

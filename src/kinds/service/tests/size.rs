@@ -267,3 +267,17 @@ fn an_unknown_member_of_the_task_definition_blocks_the_size() {
     let members = vec!["brandNew".to_owned()];
     assert_eq!(decision.holds, [Hold::UnknownLiveField { members }]);
 }
+
+#[test]
+fn a_task_definition_with_all_the_tags_that_it_may_have_is_told_and_the_rest_goes_on() {
+    let mut world = world();
+    let tags: Vec<Value> = (0..50)
+        .map(|n| json!({"key": format!("k{n}"), "value": ""}))
+        .collect();
+    world.revision = task_definition(7, "256", "512", json!(tags));
+    let mut spec = bigger();
+    spec["desiredCount"] = json!(3);
+    let decision = world.decide(spec);
+    assert!(conflict(&decision).contains("fewer tags"));
+    assert_eq!(only(&decision).detail["desiredCount"], json!(3));
+}
