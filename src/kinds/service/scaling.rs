@@ -134,13 +134,15 @@ fn policy(draft: &mut Draft<'_>, name: &str, live: &Scaling) {
     };
     let metric = wanted.get("metric").and_then(Tree::as_str).unwrap_or("");
     let there = live.policies.get(name);
+    let follows_it = there.is_some_and(|there| follows(there, &wanted));
     if let Some(other) = same_metric(live, &wanted, name)
-        && there.is_none()
+        && !follows_it
     {
+        // AWS takes one policy for each metric, whether it is a new one or one that changes over.
         draft.hold(Hold::OwnedElsewhere {
             why: format!(
-                "the live policy {other:?} follows {metric} already; write `policyName: {other}` \
-                 in this entry to take it over, or delete it"
+                "the live policy {other:?} follows {metric} already, so {name} cannot; write \
+                 `policyName: {other}` in this entry to take it over, or delete it"
             ),
         });
         return;
@@ -214,15 +216,18 @@ fn configuration(wanted: &Map<String, Tree>, there: Option<&Policy>) -> Tree {
     Tree::Object(whole)
 }
 
-/// Another live policy on the metric of `wanted`; of each target group there is another one.
+/// Another live policy on the metric of `wanted`.
 fn same_metric<'l>(live: &'l Scaling, wanted: &Map<String, Tree>, name: &str) -> Option<&'l str> {
-    let metric = wanted.get("metric").and_then(Tree::as_str)?;
-    let label = wanted.get("resourceLabel").and_then(Tree::as_str);
     live.policies
         .iter()
-        .filter(|(other, policy)| *other != name && policy.metric == metric)
-        .find(|(_, policy)| policy.label() == label)
+        .find(|(other, policy)| *other != name && follows(policy, wanted))
         .map(|(other, _)| other.as_str())
+}
+
+/// Whether a live policy follows the metric of `wanted`; of each target group there is another one.
+fn follows(policy: &Policy, wanted: &Map<String, Tree>) -> bool {
+    let text = |field| wanted.get(field).and_then(Tree::as_str);
+    text("metric") == Some(policy.metric.as_str()) && text("resourceLabel") == policy.label()
 }
 
 /// Two live policies for one metric, one of them declared: in order, but worth telling.
@@ -236,9 +241,9 @@ fn doubles(draft: &mut Draft<'_>, live: &Scaling) {
     let notes: Vec<String> = declared
         .into_iter()
         .flatten()
-        .filter(|(name, _)| live.policies.contains_key(*name))
         .filter_map(|(name, wanted)| {
             let wanted = wanted.as_object()?;
+            live.policies.get(name).filter(|p| follows(p, wanted))?;
             let metric = wanted.get("metric")?.as_str()?;
             let other = same_metric(live, wanted, name)?;
             Some(format!(

@@ -73,6 +73,25 @@ fn a_policy_on_the_same_metric_under_another_name_asks_for_its_name() {
 }
 
 #[test]
+fn a_policy_does_not_change_over_to_a_metric_that_another_one_follows() {
+    let memory = "ECSServiceAverageMemoryUtilization";
+    let mut by_memory = live_policy("web-memory", 80.0);
+    by_memory["TargetTrackingScalingPolicyConfiguration"]["PredefinedMetricSpecification"] =
+        json!({"PredefinedMetricType": memory});
+    let policies = json!([live_policy("web-cpu", 50.0), by_memory]);
+    let world = world().scaled(Some((2, 10)), policies, json!([]));
+    let mut spec = scaling(2, 10);
+    spec["scaling"]["targetTracking"] =
+        json!([{"name": "cpu", "metric": memory, "targetValue": 70}]);
+    let decision = world.decide(spec);
+    assert_eq!((decision.steps, decision.notes), (vec![], vec![]));
+    let [Hold::OwnedElsewhere { why }] = decision.holds.as_slice() else {
+        panic!("{:?}", decision.holds);
+    };
+    assert!(why.contains("policyName: web-memory"), "{why}");
+}
+
+#[test]
 fn an_unknown_member_of_a_policy_blocks_its_replacement() {
     let mut policy = live_policy("web-cpu", 50.0);
     policy["BrandNew"] = json!(1);
