@@ -110,7 +110,6 @@ pub static OPERATIONS: &[Operation] = &[
     read("dynamodb.DescribeTable", "dynamodb:DescribeTable", &DDB_TABLE_READ),
     write("dynamodb.UpdateContinuousBackups", "dynamodb:UpdateContinuousBackups", &DDB_CONTROL_WRITE),
     write("dynamodb.UpdateTable", "dynamodb:UpdateTable", &DDB_CONTROL_WRITE),
-    read("ecs.DescribeServiceDeployments", "ecs:DescribeServiceDeployments", &ECS_DEPLOYMENT_READ),
     read("ecs.DescribeServices", "ecs:DescribeServices", &ECS_SERVICE_READ),
     read("ecs.DescribeTaskDefinition", "ecs:DescribeTaskDefinition", &ECS_TASKDEF_READ),
     read("ecs.ListServiceDeployments", "ecs:ListServiceDeployments", &ECS_DEPLOYMENT_READ),
@@ -149,6 +148,21 @@ mod tests {
     #[test]
     fn operations_are_sorted_and_unique() {
         assert!(OPERATIONS.windows(2).all(|w| w[0].name < w[1].name));
+    }
+
+    #[test]
+    fn every_operation_is_one_that_a_kind_takes_or_tells_who_is_calling() {
+        let taken: Vec<&str> = crate::kinds::KINDS
+            .iter()
+            .flat_map(|kind| kind.reads().iter().chain(kind.writes()).copied())
+            .chain(["sts.GetCallerIdentity"])
+            .collect();
+        for op in OPERATIONS {
+            assert!(taken.contains(&op.name), "{}", op.name);
+        }
+        for name in taken {
+            assert!(operation(name).is_some(), "{name}");
+        }
     }
 
     #[test]
