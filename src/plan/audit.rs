@@ -23,19 +23,16 @@ pub fn hold_violations(objects: &mut [ObjectPlan], inputs: &Inputs<'_>) {
     }
 }
 
-type Writers = BTreeMap<(String, String, String), Vec<ResourceKey>>;
+type Writers = BTreeMap<(String, String), Vec<ResourceKey>>;
 
-/// Which documents write what: by operation, live object and detail.
+/// Which documents write what: by operation and live object. What they write there does not
+/// matter: two that differ are the worse case, since they would undo each other for ever.
 fn writers(objects: &[ObjectPlan]) -> Writers {
     let mut writers = Writers::new();
     for object in objects {
         for step in object.change.iter().flat_map(|c| &c.steps) {
             writers
-                .entry((
-                    step.operation.clone(),
-                    step.object.clone(),
-                    step.detail.to_string(),
-                ))
+                .entry((step.operation.clone(), step.object.clone()))
                 .or_default()
                 .push(object.key.clone());
         }
@@ -92,11 +89,7 @@ fn change_violation(
             return Some(format!("{} names no object", step.operation));
         }
         let twice = writers
-            .get(&(
-                step.operation.clone(),
-                step.object.clone(),
-                step.detail.to_string(),
-            ))
+            .get(&(step.operation.clone(), step.object.clone()))
             .is_some_and(|keys| keys.iter().any(|key| *key != object.key));
         if twice {
             return Some(format!("two documents write {}", step.object));

@@ -283,3 +283,24 @@ fn equal_worlds_give_equal_plans_and_a_moved_object_gives_another_pin() {
     assert_ne!(one.objects[0].pin, moved.objects[0].pin);
     assert_ne!(one.plan_id, moved.plan_id);
 }
+
+#[test]
+fn two_documents_that_write_one_live_object_are_our_bug_whatever_they_write() {
+    for other in [1, 5] {
+        let mut world = World::new(json!({"value": 1}), live(2));
+        let twin = ResourceKey::new("shop", "Dial", "b");
+        let mut document = world.set.documents[&key()].clone();
+        document.key = twin.clone();
+        document.spec = json!({"value": other});
+        world.set.documents.insert(twin.clone(), document);
+        let seen = world.snapshot.objects[&key()].clone();
+        world.snapshot.objects.insert(twin, seen);
+        for object in world.plan().objects {
+            assert_eq!(object.change, None, "{other}");
+            let [Hold::Audit { why }] = object.holds.as_slice() else {
+                panic!("{object:?}");
+            };
+            assert!(why.contains("two documents write dial"), "{why}");
+        }
+    }
+}
