@@ -85,9 +85,10 @@ pub struct Summary {
     pub in_sync: usize,
     /// Objects that will be written.
     pub changes: usize,
-    /// Objects held back until a person acts, unreadable ones included.
+    /// Objects held back until a person acts, unreadable ones included. One that is held back in
+    /// part is counted here and among the changes.
     pub blocked: usize,
-    /// Objects held back until something has passed.
+    /// Objects held back until something has passed; in part, as above.
     pub deferred: usize,
     /// Mutations.
     pub steps: usize,

@@ -11,6 +11,7 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 
 use crate::kinds::{Kind, Policy};
+use crate::model::change::Hold;
 use crate::model::document::DesiredSet;
 use crate::model::finding::Severity;
 use crate::model::memory::{Memory, ObjectMemory};
@@ -77,7 +78,15 @@ fn assemble(objects: Vec<ObjectPlan>, inputs: &Inputs<'_>) -> Plan {
     for object in &objects {
         match object.status {
             Status::InSync => summary.in_sync += 1,
-            Status::Drifted | Status::Absent => summary.changes += 1,
+            Status::Drifted | Status::Absent => {
+                summary.changes += 1;
+                // What is held of it waits all the same, and `apply` ends as it does for any other.
+                match object.holds.as_slice() {
+                    [] => {}
+                    holds if holds.iter().all(Hold::is_passing) => summary.deferred += 1,
+                    _ => summary.blocked += 1,
+                }
+            }
             Status::Unreadable | Status::Blocked => summary.blocked += 1,
             Status::Deferred => summary.deferred += 1,
         }

@@ -73,6 +73,12 @@ impl Kind for Dial {
         if question.desired.get("mute").is_some() {
             decision.steps.clear();
         }
+        let why = || "a part of it cannot be written".to_owned();
+        match question.desired.get("part").and_then(Tree::as_str) {
+            Some("blocked") => decision.holds.push(Hold::Conflict { why: why() }),
+            Some("deferred") => decision.holds.push(Hold::Pending { why: why() }),
+            _ => {}
+        }
         decision
     }
     fn driver(&self, _: &Arc<Cell>) -> Box<dyn Driver> {
@@ -172,6 +178,20 @@ fn what_differs_is_drift_with_a_step() {
     assert_eq!(plan.objects[0].status, Status::Drifted);
     assert_eq!(plan.calls["cloudwatch.PutMetricAlarm"], 1);
     assert_eq!(plan.verdict(), Verdict::Drift);
+}
+
+#[test]
+fn what_is_held_in_part_is_counted_as_written_and_as_held() {
+    for (part, blocked, deferred) in [("blocked", 1, 0), ("deferred", 0, 1)] {
+        let plan = World::new(json!({"value": 1, "part": part}), live(2)).plan();
+        assert_eq!(plan.objects[0].status, Status::Drifted);
+        let summary = &plan.summary;
+        assert_eq!(
+            (summary.changes, summary.blocked, summary.deferred),
+            (1, blocked, deferred)
+        );
+        assert_eq!(plan.verdict(), Verdict::Drift);
+    }
 }
 
 #[test]

@@ -10,7 +10,7 @@ use super::findings;
 use super::layout::{
     BAD, BOLD, DIM, GOOD, WARN, WIDTH, clean, count, flow, hanging, paint, seconds, value, wrap,
 };
-use crate::model::change::{Action, Change, Drift, Risk};
+use crate::model::change::{Action, Change, Drift, Hold, Risk};
 use crate::model::operation::{Effect, operation};
 use crate::model::plan::{ObjectPlan, Plan, Rollout, Status, Verdict};
 
@@ -242,8 +242,17 @@ pub fn summary(plan: &Plan) -> String {
     if s.changes > 0 {
         parts.push(format!("{} to write", count(s.changes, "object")));
     }
-    parts.push(format!("{} blocked", s.blocked));
-    parts.push(format!("{} deferred", s.deferred));
+    let partly = |passing: bool| {
+        let held = plan.objects.iter().filter(|o| o.change.is_some());
+        let held = held.filter(|o| !o.holds.is_empty());
+        let some = held.filter(|o| o.holds.iter().all(Hold::is_passing) == passing);
+        match some.count() {
+            0 => String::new(),
+            n => format!(" ({n} in part)"),
+        }
+    };
+    parts.push(format!("{} blocked{}", s.blocked, partly(false)));
+    parts.push(format!("{} deferred{}", s.deferred, partly(true)));
     parts.push(format!("{} in order", s.in_sync));
     let id: String = plan.plan_id.chars().take(12).collect();
     let mut out = String::new();
@@ -259,7 +268,7 @@ pub fn summary(plan: &Plan) -> String {
 #[cfg(test)]
 pub(crate) mod tests {
     use super::*;
-    use crate::model::change::{Hold, Step};
+    use crate::model::change::Step;
     use crate::model::key::ResourceKey;
     use crate::model::plan::Summary;
     use crate::model::tree::{FieldPath, Tree};
@@ -366,6 +375,19 @@ pub(crate) mod tests {
         let text = plain(&mixed());
         assert!(text.lines().all(|l| l.chars().count() <= WIDTH), "{text}");
         insta::assert_snapshot!(text);
+    }
+
+    #[test]
+    fn an_object_that_is_held_in_part_is_said_to_be() {
+        let mut plan = mixed();
+        let why = "its container holds the old size".to_owned();
+        plan.objects[3].holds = vec![Hold::Conflict { why }];
+        plan.summary.blocked = 1;
+        let text = plain(&plan);
+        assert!(
+            text.contains("2 objects to write, 1 blocked (1 in part), 1 deferred, 1 in order"),
+            "{text}"
+        );
     }
 
     #[test]
