@@ -16,6 +16,7 @@ mod past;
 mod revision;
 mod rules;
 mod scaling;
+mod scaling_rules;
 mod schedule;
 mod size;
 mod sizing;

@@ -1,14 +1,10 @@
 //! Rules over one Service document: what is wrong with it beyond its shape.
 
-use std::collections::BTreeMap;
-
-use super::desired::{policy_name, service_name, spec};
-use super::schedule::{BadSchedule, Schedule};
+use super::desired::{service_name, spec};
 use super::size::fargate_fault;
-use super::spec::{LaunchType, Metric, ScalingSpec, ScheduledSpec, ServiceSpec};
+use super::spec::{LaunchType, ServiceSpec};
 use crate::model::document::Document;
 use crate::model::finding::Finding;
-use crate::model::tree::to_tree;
 
 /// Everything that is wrong with the document beyond its shape.
 pub fn check(document: &Document) -> Vec<Finding> {
@@ -37,17 +33,20 @@ pub fn check(document: &Document) -> Vec<Finding> {
     findings.found
 }
 
-struct Findings<'a> {
+/// What has been found.
+pub struct Findings<'a> {
     document: &'a Document,
     found: Vec<Finding>,
 }
 
 impl Findings<'_> {
-    fn error(&mut self, rule: &str, path: &str, message: String, help: &str) {
+    /// Adds an error at `path`, below `spec`.
+    pub fn error(&mut self, rule: &str, path: &str, message: String, help: &str) {
         self.push(Finding::error(rule, self.named(message)), path, help);
     }
 
-    fn warning(&mut self, rule: &str, path: &str, message: String, help: &str) {
+    /// Adds a warning.
+    pub fn warning(&mut self, rule: &str, path: &str, message: String, help: &str) {
         self.push(Finding::warning(rule, self.named(message)), path, help);
     }
 
@@ -174,173 +173,6 @@ impl Findings<'_> {
                 "tags",
                 "a service has at most 50 tags".to_owned(),
                 "name fewer tags",
-            );
-        }
-    }
-
-    fn scaling(&mut self, scaling: &ScalingSpec, service: &str) {
-        if scaling.min_capacity > scaling.max_capacity {
-            self.bounds("scaling", scaling.min_capacity, scaling.max_capacity);
-        }
-        let policies = scaling.target_tracking.as_deref().unwrap_or_default();
-        let mut metrics = BTreeMap::new();
-        let mut names = BTreeMap::new();
-        for (at, policy) in policies.iter().enumerate() {
-            let path = format!("scaling.targetTracking.{at}");
-            let name = policy_name(service, policy);
-            self.unique(&mut names, &name, "policies", &path, at);
-            if policy.target_value <= 0.0 || !policy.target_value.is_finite() {
-                self.error(
-                    "target-value",
-                    &format!("{path}.targetValue"),
-                    format!("policy {}: targetValue must be above 0", policy.name),
-                    "write the value that the metric shall be held at, such as 70",
-                );
-            }
-            // Of each target group there is another metric.
-            let mut metric = to_tree(&policy.metric).to_string();
-            if let Some(label) = &policy.resource_label {
-                metric = format!("{metric} of {label}");
-            }
-            self.unique(&mut metrics, &metric, "policies for one metric", &path, at);
-            match (policy.metric, &policy.resource_label) {
-                (Metric::Requests, None) => self.error(
-                    "resource-label",
-                    &path,
-                    format!(
-                        "policy {}: ALBRequestCountPerTarget needs `resourceLabel`",
-                        policy.name
-                    ),
-                    "write app/<name>/<id>/targetgroup/<name>/<id>, from the ends of the two ARNs",
-                ),
-                (Metric::Cpu | Metric::Memory, Some(_)) => self.error(
-                    "resource-label",
-                    &format!("{path}.resourceLabel"),
-                    format!(
-                        "policy {}: only ALBRequestCountPerTarget takes `resourceLabel`",
-                        policy.name
-                    ),
-                    "take it out",
-                ),
-                _ => {}
-            }
-        }
-        let actions = scaling.scheduled.as_deref().unwrap_or_default();
-        let mut names = BTreeMap::new();
-        for (at, action) in actions.iter().enumerate() {
-            let path = format!("scaling.scheduled.{at}");
-            self.unique(&mut names, &action.name, "scheduled actions", &path, at);
-            self.action(action, scaling, &path);
-        }
-        if let [alone] = actions {
-            self.warning(
-                "lone-schedule",
-                "scaling.scheduled.0",
-                format!(
-                    "scheduled action {} has no counterpart: its bounds stay in force for ever, \
-                     since nothing sets them back to those of `scaling`",
-                    alone.name
-                ),
-                "add a second action that sets the other bounds, such as `days` beside `nights`",
-            );
-        }
-    }
-
-    fn action(&mut self, action: &ScheduledSpec, scaling: &ScalingSpec, path: &str) {
-        if action.min_capacity.is_none() && action.max_capacity.is_none() {
-            self.error(
-                "empty-action",
-                path,
-                format!("scheduled action {} sets no bound", action.name),
-                "set minCapacity, maxCapacity or both",
-            );
-        }
-        self.crossing(action, scaling, path);
-        let help = "minutes hours day-of-month month day-of-week year, one day field being `?`: \
-                    cron(0 20 * * ? *) is 20:00 every day";
-        match Schedule::parse(&action.schedule, action.timezone.as_deref()) {
-            Ok(_) => {}
-            Err(BadSchedule::Expression(cause)) => self.error(
-                "bad-schedule",
-                &format!("{path}.schedule"),
-                format!("scheduled action {}: {cause}", action.name),
-                help,
-            ),
-            Err(BadSchedule::Zone(cause)) => self.error(
-                "bad-timezone",
-                &format!("{path}.timezone"),
-                format!("scheduled action {}: {cause}", action.name),
-                "write a name such as Europe/Zurich or UTC",
-            ),
-        }
-        if action.timezone.is_some() && action.schedule.starts_with("rate(") {
-            self.error(
-                "bad-timezone",
-                &format!("{path}.timezone"),
-                format!("scheduled action {}: a rate has no time zone", action.name),
-                "take `timezone` out, or write the schedule as cron(...)",
-            );
-        }
-    }
-
-    /// A bound that an action leaves out is the one in force: that of `scaling`, or of another
-    /// action that sets it alone, too.
-    fn crossing(&mut self, action: &ScheduledSpec, scaling: &ScalingSpec, path: &str) {
-        let min = action.min_capacity.unwrap_or(scaling.min_capacity);
-        let max = action.max_capacity.unwrap_or(scaling.max_capacity);
-        if min <= max {
-            return;
-        }
-        let makes_room = scaling.scheduled.iter().flatten().find(|other| {
-            match (action.min_capacity, action.max_capacity) {
-                (Some(min), None) => {
-                    other.min_capacity.is_none() && other.max_capacity.is_some_and(|m| m >= min)
-                }
-                (None, Some(max)) => {
-                    other.max_capacity.is_none() && other.min_capacity.is_some_and(|m| m <= max)
-                }
-                _ => false,
-            }
-        });
-        let Some(other) = makes_room else {
-            self.bounds(path, min, max);
-            return;
-        };
-        self.warning(
-            "bounds-may-cross",
-            path,
-            format!(
-                "scheduled action {} leaves minCapacity {min} above maxCapacity {max} unless {} \
-                 has fired before it, and AWS skips a firing that does",
-                action.name, other.name
-            ),
-            "set both bounds in one action, or let the one that makes room fire minutes earlier",
-        );
-    }
-
-    fn bounds(&mut self, path: &str, min: u32, max: u32) {
-        self.error(
-            "min-above-max",
-            &format!("{path}.minCapacity"),
-            format!("minCapacity {min} is above maxCapacity {max}"),
-            "lower minCapacity or raise maxCapacity",
-        );
-    }
-
-    fn unique(
-        &mut self,
-        names: &mut BTreeMap<String, usize>,
-        name: &str,
-        what: &str,
-        path: &str,
-        at: usize,
-    ) {
-        if let Some(first) = names.insert(name.to_owned(), at) {
-            self.error(
-                "named-twice",
-                path,
-                format!("entries {first} and {at} are two {what}: {name}"),
-                "keep one of them, or give one another name",
             );
         }
     }
