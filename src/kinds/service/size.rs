@@ -37,11 +37,7 @@ const FARGATE_CPUS: [u32; 8] = [256, 512, 1024, 2048, 4096, 8192, 16_384, 32_768
 /// unknown.
 pub fn fargate_fault(cpu: Option<u32>, memory: Option<u32>) -> Option<String> {
     let Some(cpu) = cpu else {
-        let memory = memory?;
-        let some = FARGATE_CPUS
-            .iter()
-            .any(|cpu| memories(*cpu).is_some_and(|m| m.contains(&memory)));
-        return (!some).then(|| format!("Fargate has no size with {memory} MiB of memory"));
+        return memory.and_then(no_memory);
     };
     let Some(allowed) = memories(cpu) else {
         return Some(format!(
@@ -51,12 +47,51 @@ pub fn fargate_fault(cpu: Option<u32>, memory: Option<u32>) -> Option<String> {
     };
     let memory = memory?;
     (!allowed.contains(&memory)).then(|| {
+        let goes_with = match cpus(memory) {
+            none if none.is_empty() => String::new(),
+            cpus => format!(", and {memory} MiB goes with {} CPU units", any_of(&cpus)),
+        };
         format!(
             "Fargate has no size with {cpu} CPU units and {memory} MiB of memory; with {cpu} CPU \
-             units it has {}",
+             units it has {}{goes_with}",
             described(&allowed)
         )
     })
+}
+
+/// Why Fargate has no size with this memory, naming its neighbours.
+fn no_memory(memory: u32) -> Option<String> {
+    if !cpus(memory).is_empty() {
+        return None;
+    }
+    let all = || FARGATE_CPUS.iter().filter_map(|c| memories(*c)).flatten();
+    let near = [
+        all().filter(|m| *m < memory).max(),
+        all().filter(|m| *m > memory).min(),
+    ];
+    let near: Vec<String> = near
+        .into_iter()
+        .flatten()
+        .map(|m| format!("{m} MiB (with {} CPU units)", any_of(&cpus(m))))
+        .collect();
+    Some(format!(
+        "Fargate has no size with {memory} MiB of memory; nearest are {}",
+        near.join(" and ")
+    ))
+}
+
+/// The CPU values that go with a memory value.
+fn cpus(memory: u32) -> Vec<u32> {
+    let has_it = |cpu: &u32| memories(*cpu).is_some_and(|m| m.contains(&memory));
+    FARGATE_CPUS.into_iter().filter(has_it).collect()
+}
+
+fn any_of(values: &[u32]) -> String {
+    let words: Vec<String> = values.iter().map(u32::to_string).collect();
+    match words.as_slice() {
+        [first @ .., last] if !first.is_empty() => format!("{} or {last}", first.join(", ")),
+        words => words.concat(),
+    }
 }
 
 fn described(allowed: &[u32]) -> String {
@@ -122,6 +157,14 @@ impl Size {
     }
 }
 
+/// Why Fargate, if that is what `base` is made for, has no such size.
+pub fn no_such_size(base: &Revision, size: &Size) -> Option<String> {
+    let fargate = base.requires.iter().any(|r| r == "FARGATE");
+    fargate
+        .then(|| fargate_fault(size.cpu, size.memory))
+        .flatten()
+}
+
 /// What in `base` stands in the way of `size`, for people; empty when nothing does.
 pub fn conflicts(base: &Revision, size: &Size) -> Vec<String> {
     let mut found = Vec::new();
@@ -133,9 +176,6 @@ pub fn conflicts(base: &Revision, size: &Size) -> Vec<String> {
                 names.join(", ")
             ));
         }
-    }
-    if base.requires.iter().any(|r| r == "FARGATE") {
-        found.extend(fargate_fault(size.cpu, size.memory));
     }
     let after: BTreeMap<&str, Container> = base
         .containers
@@ -349,7 +389,17 @@ mod tests {
         assert_eq!(
             fargate_fault(Some(512), Some(512)).unwrap(),
             "Fargate has no size with 512 CPU units and 512 MiB of memory; with 512 CPU units it \
-             has 1024, 2048, 3072, 4096 MiB"
+             has 1024, 2048, 3072, 4096 MiB, and 512 MiB goes with 256 CPU units"
+        );
+        assert_eq!(
+            fargate_fault(None, Some(700)).unwrap(),
+            "Fargate has no size with 700 MiB of memory; nearest are 512 MiB (with 256 CPU units) \
+             and 1024 MiB (with 256 or 512 CPU units)"
+        );
+        assert!(
+            fargate_fault(None, Some(300_000))
+                .unwrap()
+                .ends_with("nearest are 249856 MiB (with 32768 CPU units)")
         );
         assert!(
             fargate_fault(Some(1024), Some(9000))
@@ -357,7 +407,6 @@ mod tests {
                 .ends_with("it has 2048 to 8192 MiB in steps of 1024")
         );
         assert!(fargate_fault(Some(300), None).unwrap().contains("256, 512"));
-        assert!(fargate_fault(None, Some(700)).is_some());
         for (cpu, memory) in [(256, 512), (16_384, 122_880), (32_768, 249_856)] {
             assert_eq!(fargate_fault(Some(cpu), Some(memory)), None);
         }

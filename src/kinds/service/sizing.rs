@@ -11,7 +11,7 @@ use super::decide::{Draft, FAILING_FOR, object};
 use super::deploying::minimum_healthy;
 use super::facts::{Revision, family_revision};
 use super::past::{self, Fate, size_tree};
-use super::size::{Size, conflicts, tags_full};
+use super::size::{Size, conflicts, no_such_size, tags_full};
 use super::spec::ContainerSpec;
 use crate::model::change::{Drift, Hold, Risk};
 use crate::model::plan::Rollout;
@@ -91,6 +91,16 @@ fn not_settable(base: &Revision, size: &Size) -> Option<Hold> {
     }
     if let Some(why) = tags_full(base) {
         return Some(Hold::Conflict { why });
+    }
+    if let Some(why) = no_such_size(base, size) {
+        // The document has passed its check, so one of the two is the live one.
+        return Some(Hold::Conflict {
+            why: format!(
+                "{} cannot take {}: {why}; write both `cpu` and `memory` in the document",
+                family_revision(&base.arn),
+                size.described()
+            ),
+        });
     }
     let found = conflicts(base, size);
     (!found.is_empty()).then(|| Hold::Conflict {

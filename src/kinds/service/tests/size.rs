@@ -281,3 +281,17 @@ fn a_task_definition_with_all_the_tags_that_it_may_have_is_told_and_the_rest_goe
     assert!(conflict(&decision).contains("fewer tags"));
     assert_eq!(only(&decision).detail["desiredCount"], json!(3));
 }
+
+#[test]
+fn a_memory_that_the_live_cpu_does_not_go_with_asks_for_both() {
+    let mut world = world();
+    world.revision = task_definition(7, "1024", "2048", json!([]));
+    let decision = world.decide(json!({"memory": 16_384}));
+    let why = conflict(&decision);
+    assert!(
+        why.contains("16384 MiB goes with 2048, 4096 or 8192 CPU units")
+            && why.contains("write both `cpu` and `memory`")
+            && !why.contains("containers"),
+        "{why}"
+    );
+}
