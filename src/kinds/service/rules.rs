@@ -2,7 +2,7 @@
 
 use super::desired::{service_name, spec};
 use super::size::fargate_fault;
-use super::spec::{LaunchType, ServiceSpec};
+use super::spec::{ContainerSpec, LaunchType, ServiceSpec};
 use crate::model::document::Document;
 use crate::model::finding::Finding;
 
@@ -92,35 +92,38 @@ impl Findings<'_> {
             );
         }
         for (name, limits) in spec.containers.iter().flatten() {
-            let path = format!("containers.{name}");
-            if let (Some(hard), Some(soft)) = (limits.memory, limits.memory_reservation)
-                && hard < soft
-            {
-                self.error(
-                    "container-limits",
-                    &path,
-                    format!(
-                        "container {name}'s memory {hard} is below its memoryReservation {soft}"
-                    ),
-                    "the hard limit `memory` has to be the greater one",
-                );
-            }
-            for (what, own, task) in [
-                ("memory", limits.memory, spec.memory),
-                ("memoryReservation", limits.memory_reservation, spec.memory),
-                ("cpu", limits.cpu, spec.cpu),
-            ] {
-                if let (Some(own), Some(task)) = (own, task)
-                    && own > task
-                {
-                    self.error(
-                        "container-limits",
-                        &path,
-                        format!("container {name}'s {what} {own} is above the task's {task}"),
-                        "lower the container's limit or raise the task's size",
-                    );
-                }
-            }
+            self.container(name, limits, spec);
+        }
+    }
+
+    /// Of a container's memory and of its CPU each the first fault: what is above the task is so
+    /// by its reservation, too.
+    fn container(&mut self, name: &str, limits: &ContainerSpec, spec: &ServiceSpec) {
+        let ContainerSpec {
+            cpu,
+            memory,
+            memory_reservation,
+        } = *limits;
+        let above = |what: &str, own: Option<u32>, task: Option<u32>| {
+            let (own, task) = own.zip(task).filter(|(own, task)| own > task)?;
+            let message = format!("container {name}'s {what} {own} is above the task's {task}");
+            let help = "lower the container's limit or raise the task's size";
+            Some((what.to_owned(), message, help))
+        };
+        let crossed = memory.zip(memory_reservation).filter(|(h, s)| h < s);
+        let crossed = crossed.map(|(hard, soft)| {
+            let message =
+                format!("container {name}'s memory {hard} is below its memoryReservation {soft}");
+            let help = "the hard limit `memory` has to be the greater one";
+            ("memory".to_owned(), message, help)
+        });
+        let of_memory = crossed
+            .or_else(|| above("memory", memory, spec.memory))
+            .or_else(|| above("memoryReservation", memory_reservation, spec.memory));
+        let of_cpu = above("cpu", cpu, spec.cpu);
+        for (field, message, help) in of_memory.into_iter().chain(of_cpu) {
+            let path = format!("containers.{name}.{field}");
+            self.error("container-limits", &path, message, help);
         }
     }
 

@@ -50,6 +50,9 @@ impl Schedule {
                 "{name:?} is no time zone of the IANA database; did you mean {spelt}?"
             )));
         }
+        if let Some(fault) = rate_fault(schedule.trim()) {
+            return Err(BadSchedule::Expression(fault));
+        }
         Self::read(schedule, timezone, Cron::parse)
     }
 
@@ -173,6 +176,21 @@ fn rule(schedule: &str, cron: fn(&str) -> Result<Cron, String>) -> Result<Rule, 
     }
 }
 
+/// AWS asks for the singular with 1 and the plural with more (user guide, "Rate expressions").
+fn rate_fault(schedule: &str) -> Option<String> {
+    let inner = schedule.strip_prefix("rate(")?.strip_suffix(')')?;
+    rate(inner)?;
+    let (count, unit) = inner.split_once(' ')?;
+    let unit = unit.trim();
+    let one = count.parse() == Ok(1);
+    let right = match (one, unit.strip_suffix('s')) {
+        (true, Some(singular)) => singular.to_owned(),
+        (false, None) => format!("{unit}s"),
+        _ => return None,
+    };
+    Some(format!("`{inner}` is no rate: write rate({count} {right})"))
+}
+
 fn rate(inner: &str) -> Option<SignedDuration> {
     let (count, unit) = inner.split_once(' ')?;
     let digits = !count.is_empty() && count.bytes().all(|b| b.is_ascii_digit());
@@ -274,6 +292,8 @@ mod tests {
             "every day",
             "cron 0 20 * * ? *",
             "rate(0 hours)",
+            "rate(1 hours)",
+            "rate(2 hour)",
             "rate(1 week)",
             "rate(-1 days)",
             "at(2026-12-24)",
@@ -283,6 +303,11 @@ mod tests {
         ] {
             assert!(Schedule::parse(bad, None).is_err(), "{bad}");
         }
+        for good in ["rate(1 hour)", "rate(2 hours)", "rate(01 day)"] {
+            assert!(Schedule::parse(good, None).is_ok(), "{good}");
+        }
+        // One that AWS has taken all the same is read.
+        assert!(Schedule::taken("rate(1 hours)", None).is_ok());
         let zone = Schedule::parse("cron(0 20 * * ? *)", Some("Mars/Olympus"));
         assert!(matches!(zone, Err(BadSchedule::Zone(_))));
     }

@@ -129,7 +129,7 @@ fn one_metric_of_two_target_groups_is_two_metrics() {
         |a: &str, b: &str| errors(json!({"targetTracking": [requests("a", a), requests("b", b)]}));
     let (one, other) = ("app/a/1/targetgroup/one/1", "app/a/1/targetgroup/other/2");
     assert_eq!(policies(one, other), Vec::<String>::new());
-    assert_eq!(policies(one, one), ["named-twice"]);
+    assert_eq!(policies(one, one), ["metric-twice"]);
 }
 
 #[test]
@@ -209,4 +209,89 @@ fn each_rule_of_a_service_finds_its_own_fault() {
         }]})),
         ["bad-timezone"]
     );
+}
+
+fn found(spec: Value) -> Vec<crate::model::finding::Finding> {
+    let mut spec = spec;
+    spec["cluster"] = json!("main");
+    let document = document("Service", spec);
+    let found = Service.check(&document, &set([document.clone()]));
+    let errors = found.into_iter();
+    let errors = errors.filter(|f| f.severity == crate::model::finding::Severity::Error);
+    errors.collect()
+}
+
+#[test]
+fn one_slip_is_one_error() {
+    let rules = |spec: Value| -> Vec<String> { found(spec).into_iter().map(|f| f.rule).collect() };
+    let mut copied = scaling(1, 2);
+    let entry = json!({"name": "a", "metric": CPU, "targetValue": 70});
+    copied["scaling"]["targetTracking"] = json!([entry, entry]);
+    assert_eq!(rules(copied), ["named-twice"]);
+    let mut crossed = scaling(3, 2);
+    crossed["scaling"]["scheduled"] = json!([
+        {"name": "a", "schedule": "rate(1 day)", "minCapacity": 4},
+        {"name": "b", "schedule": "rate(2 days)", "maxCapacity": 1},
+    ]);
+    assert_eq!(rules(crossed), ["min-above-max"]);
+    let limits = json!({"memory": 1024, "memoryReservation": 2048});
+    let app = json!({"cpu": 256, "memory": 512, "containers": {"app": limits}});
+    assert_eq!(rules(app), ["container-limits"]);
+}
+
+#[test]
+fn two_policies_for_one_metric_are_not_cured_by_a_name() {
+    let mut spec = scaling(1, 2);
+    spec["scaling"]["targetTracking"] = json!([
+        {"name": "a", "metric": CPU, "targetValue": 70},
+        {"name": "b", "metric": CPU, "targetValue": 80},
+    ]);
+    let found = found(spec);
+    assert!(found[0].message.ends_with(CPU), "{}", found[0].message);
+    let help = found[0].help.as_deref().unwrap();
+    assert!(!help.contains("another name"), "{help}");
+}
+
+#[test]
+fn names_that_aws_refuses_are_errors() {
+    let action = |name: &str| {
+        let mut spec = scaling(1, 2);
+        spec["scaling"]["scheduled"] =
+            json!([{"name": name, "schedule": "rate(1 day)", "minCapacity": 1}]);
+        found(spec)
+    };
+    for name in ["a:b", "a/b", "a|b", " a", "a ", "a\u{7f}"] {
+        assert_eq!(action(name)[0].rule, "bad-name", "{name}");
+    }
+    assert_eq!(action("at night, weekly"), []);
+    let policy = |name: &str| {
+        let mut spec = scaling(1, 2);
+        spec["scaling"]["targetTracking"] =
+            json!([{"name": name, "metric": CPU, "targetValue": 70}]);
+        found(spec)
+    };
+    assert_eq!(policy("zürich")[0].rule, "bad-name");
+    assert_eq!(policy("cpu: 70/h"), []);
+}
+
+#[test]
+fn the_help_on_a_schedule_is_about_what_it_was_meant_to_be() {
+    for (schedule, word) in [
+        ("rate(1 hours)", "rate("),
+        ("at(2026-12-24)", "at("),
+        ("cron(0 20 * * *)", "day-of-month"),
+    ] {
+        let mut spec = scaling(1, 2);
+        spec["scaling"]["scheduled"] =
+            json!([{"name": "n", "schedule": schedule, "minCapacity": 1}]);
+        let found = found(spec);
+        assert_eq!(found[0].rule, "bad-schedule", "{schedule}");
+        let help = found[0].help.as_deref().unwrap();
+        assert_eq!(
+            help.contains("day-of-month"),
+            word == "day-of-month",
+            "{help}"
+        );
+        assert!(help.contains(word), "{help}");
+    }
 }
