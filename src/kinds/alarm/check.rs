@@ -39,6 +39,7 @@ pub fn check(document: &Document, set: &DesiredSet) -> Vec<Finding> {
     found.missing(&spec);
     found.periods(&spec);
     found.band(&spec);
+    found.values(&written);
     found.metrics(spec.metrics.as_deref().unwrap_or_default(), &spec);
     for (field, actions) in [
         ("alarmActions", &spec.alarm_actions),

@@ -90,6 +90,7 @@ impl Findings<'_> {
                 );
             }
         }
+        self.expressions(metrics, &ids);
         if metrics.iter().filter(|m| m.metric_stat.is_some()).count() > MOST_METRICS {
             self.error(
                 "too-many-metrics",

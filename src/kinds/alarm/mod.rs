@@ -9,6 +9,7 @@ mod normal;
 mod preset;
 mod rules;
 mod spec;
+mod values;
 
 use std::sync::Arc;
 

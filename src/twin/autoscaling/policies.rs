@@ -120,6 +120,12 @@ impl AutoScaling {
         if name.is_empty() || name.chars().count() > 256 {
             return Err(invalid("PolicyName must have 1 to 256 characters."));
         }
+        // The pattern of PolicyName (API model): printable ASCII.
+        if !name.chars().all(|c| (' '..='~').contains(&c)) {
+            return Err(invalid(format!(
+                "Value '{name}' at 'policyName' failed to satisfy constraint: Member must satisfy regular expression pattern: \\p{{Print}}+"
+            )));
+        }
         if self.targets.get(&id).is_none() {
             return Err(no_target(&id));
         }

@@ -70,6 +70,13 @@ impl AutoScaling {
                 "ScheduledActionName must have 1 to 256 characters.",
             ));
         }
+        // The pattern of ScheduledActionName (API model).
+        let odd = |c: char| matches!(c, ':' | '/' | '|') || c.is_control();
+        if name.contains(odd) || name.starts_with(' ') || name.ends_with(' ') {
+            return Err(invalid(format!(
+                "Value '{name}' at 'scheduledActionName' failed to satisfy constraint: Member must satisfy regular expression pattern"
+            )));
+        }
         if self.targets.get(&id).is_none() {
             return Err(no_target(&id));
         }

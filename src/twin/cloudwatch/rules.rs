@@ -84,11 +84,28 @@ pub(super) fn check_put(input: &Value) -> Checked {
             || invalid(format!("TreatMissingData cannot be {missing}")),
         )?;
     }
+    check_dimensions(&input["Dimensions"])?;
     check_source(input)?;
     if has(input, "EvaluationCriteria") {
         return Ok(());
     }
     check_evaluation(input)
+}
+
+/// Names and values are ASCII with something to see in them, and no control characters.
+fn check_dimensions(dimensions: &Value) -> Checked {
+    for dimension in dimensions.as_array().into_iter().flatten() {
+        for (member, most) in [("Name", 255), ("Value", 1024)] {
+            let text = dimension[member].as_str().unwrap_or_default();
+            let plain = text.chars().all(|c| c.is_ascii() && !c.is_control());
+            let holds = plain && !text.trim().is_empty() && text.len() <= most;
+            let colon = member == "Name" && text.starts_with(':');
+            demand(holds && !colon, || {
+                invalid(format!("the {member} '{text}' of a dimension is not valid"))
+            })?;
+        }
+    }
+    Ok(())
 }
 
 /// Exactly one of a metric, metric math and evaluation criteria, and each complete.
@@ -107,6 +124,8 @@ fn check_source(input: &Value) -> Checked {
     }
 }
 
+const STATISTICS: [&str; 5] = ["SampleCount", "Average", "Sum", "Minimum", "Maximum"];
+
 fn check_metric(input: &Value) -> Checked {
     for member in ["Namespace", "Period"] {
         demand(has(input, member), || {
@@ -121,8 +140,7 @@ fn check_metric(input: &Value) -> Checked {
         || combination("exactly one of Statistic and ExtendedStatistic must be specified"),
     )?;
     if let Some(statistic) = input["Statistic"].as_str() {
-        let known = ["SampleCount", "Average", "Sum", "Minimum", "Maximum"];
-        demand(known.contains(&statistic), || {
+        demand(STATISTICS.contains(&statistic), || {
             invalid(format!("Statistic cannot be {statistic}"))
         })?;
     }
@@ -211,9 +229,25 @@ fn check_math(input: &Value) -> Checked {
         })?;
         if has(query, "MetricStat") {
             metrics += 1;
+            let stat = query["MetricStat"]["Stat"].as_str().unwrap_or_default();
+            demand(STATISTICS.contains(&stat) || is_extended(stat), || {
+                invalid(format!("the Stat '{stat}' of '{id}' is not valid"))
+            })?;
+            check_dimensions(&query["MetricStat"]["Metric"]["Dimensions"])?;
             check_period(&query["MetricStat"]["Period"], input)?;
         }
         returned += usize::from(query["ReturnData"].as_bool().unwrap_or(true));
+    }
+    for query in queries {
+        let expression = query["Expression"].as_str().unwrap_or_default();
+        let unknown = names_in(expression).into_iter().find(|n| !ids.contains(n));
+        demand(unknown.is_none(), || {
+            invalid(format!(
+                "Error in expression '{}': unknown identifier {}",
+                query["Id"].as_str().unwrap_or_default(),
+                unknown.unwrap_or_default()
+            ))
+        })?;
     }
     demand(metrics <= 10, || {
         invalid("metric math alarms have at most 10 metrics")
@@ -229,6 +263,18 @@ fn check_math(input: &Value) -> Checked {
             "exactly {wanted} elements of the metrics list should return data, not {returned}"
         ))
     })
+}
+
+/// The ids that an expression names: words in lower case outside of quotes. A query in SQL names none.
+fn names_in(expression: &str) -> Vec<&str> {
+    if expression.trim_start().starts_with("SELECT ") {
+        return Vec::new();
+    }
+    let outside = expression.split('"').step_by(2);
+    outside
+        .flat_map(|text| text.split(|c: char| !c.is_ascii_alphanumeric() && c != '_'))
+        .filter(|word| word.starts_with(|c: char| c.is_ascii_lowercase()))
+        .collect()
 }
 
 fn check_evaluation(input: &Value) -> Checked {
