@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::preset::{LOAD_BALANCER, alarm_name, filled, read};
+use super::preset::{LOAD_BALANCER, alarm_name, beyond_reference, filled, read};
 use super::spec::{AlarmSpec, Preset};
 use crate::model::document::{DesiredSet, Document};
 use crate::model::finding::Finding;
@@ -31,9 +31,9 @@ pub fn check(document: &Document, set: &DesiredSet) -> Vec<Finding> {
             return found.list;
         }
     };
-    found.reference(&written, set);
-    found.name(&alarm_name(document, &written));
     let spec = filled(document, &written, set);
+    found.reference(&written, &spec, set);
+    found.name(&alarm_name(document, &written));
     found.watched(&written, &spec);
     found.one_of_a_pair(&written, &spec);
     found.missing(&spec);
@@ -74,10 +74,23 @@ impl Findings<'_> {
         );
     }
 
-    fn reference(&mut self, spec: &AlarmSpec, set: &DesiredSet) {
-        let Some(name) = &spec.service_ref else {
+    fn reference(&mut self, written: &AlarmSpec, spec: &AlarmSpec, set: &DesiredSet) {
+        let Some(name) = &written.service_ref else {
             return;
         };
+        if let Some(namespace) = beyond_reference(spec) {
+            self.error(
+                "idle-reference",
+                "serviceRef",
+                format!(
+                    "`serviceRef` fills ClusterName and ServiceName, which metrics of {namespace} \
+                     do not have"
+                ),
+                "take it out, and name in `dimensions` what the metric is of: `{LoadBalancer: \
+                 app/<name>/<id>}` for one of a load balancer",
+            );
+            return;
+        }
         let app = &self.document.key.app;
         let wanted = ResourceKey::new(app, "Service", name);
         // One that stands there and did not load has been told of already.
@@ -488,6 +501,26 @@ mod tests {
         let service = named("Service", "backend", json!({"cluster": "c"}));
         let found = Alarm.check(&alarm, &set([alarm.clone(), service]));
         assert_eq!(found[0].help.as_deref(), Some("did you mean `backend`?"));
+    }
+
+    #[test]
+    fn a_reference_that_fills_no_metric_is_an_error() {
+        let web = named("Service", "web", json!({"cluster": "main"}));
+        let rules = |spec: Value| -> Vec<String> {
+            let alarm = document("Alarm", spec);
+            let found = Alarm.check(&alarm, &set([alarm.clone(), web.clone()]));
+            found.into_iter().map(|f| f.rule).collect()
+        };
+        let elb = json!({"preset": "Elb5xx", "serviceRef": "web"});
+        assert_eq!(rules(elb), ["idle-reference"]);
+        let mut own = spec();
+        own["serviceRef"] = json!("web");
+        assert_eq!(rules(own.clone()), [""; 0]);
+        own["namespace"] = json!("AWS/ApplicationELB");
+        assert_eq!(rules(own.clone()), ["idle-reference"]);
+        // A namespace of one's own may well tell services apart.
+        own["namespace"] = json!("Shop");
+        assert_eq!(rules(own), [""; 0]);
     }
 
     #[test]

@@ -197,6 +197,17 @@ fn is_of_a_service(namespace: &str) -> bool {
     namespace == "AWS/ECS" || !namespace.starts_with("AWS/")
 }
 
+/// The namespace of the first metric, where a reference to a service fills none of them.
+pub fn beyond_reference(spec: &AlarmSpec) -> Option<&str> {
+    let stats = spec.metrics.iter().flatten();
+    let stats =
+        stats.filter_map(|entry| Some(entry.metric_stat.as_ref()?.metric.namespace.as_str()));
+    let own = spec.metric_name.as_ref().and(spec.namespace.as_deref());
+    let all: Vec<&str> = own.into_iter().chain(stats).collect();
+    let none = !all.iter().any(|namespace| is_of_a_service(namespace));
+    all.first().copied().filter(|_| none)
+}
+
 fn fill_dimensions(spec: &mut AlarmSpec, from: &BTreeMap<String, String>) {
     let fill = |dimensions: &mut Option<BTreeMap<String, String>>| {
         let dimensions = dimensions.get_or_insert_default();

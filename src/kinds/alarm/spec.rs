@@ -50,7 +50,8 @@ pub struct AlarmSpec {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub preset: Option<Preset>,
     /// Name of a Service document of the same app; fills the dimensions `ClusterName` and
-    /// `ServiceName` from it.
+    /// `ServiceName` from it, but not those of metrics of AWS's other services, such as
+    /// `AWS/ApplicationELB`.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 63))]
     pub service_ref: Option<String>,
