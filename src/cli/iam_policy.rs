@@ -11,7 +11,7 @@ use super::exit::Exit;
 use super::out::print;
 use super::store_spec::StoreSpec;
 use crate::engine::desired::load;
-use crate::kinds::{KINDS, Kind};
+use crate::kinds::{ExtraIam, KINDS, Kind, Purpose};
 use crate::model::operation::operation;
 use crate::render::json as render;
 
@@ -66,7 +66,6 @@ pub fn policy(kinds: &[&dyn Kind], read_only: bool, store: Option<&StoreSpec>) -
         found.into_iter().collect()
     };
     let reads = actions(&mut kinds.iter().flat_map(|k| k.reads()));
-    // Reading a service's or a definition's tags with it needs the right to list them.
     let mut statements = vec![json!({
         "Sid": "Look", "Effect": "Allow", "Action": reads, "Resource": "*",
     })];
@@ -75,20 +74,12 @@ pub fn policy(kinds: &[&dyn Kind], read_only: bool, store: Option<&StoreSpec>) -
         statements.push(json!({
             "Sid": "Converge", "Effect": "Allow", "Action": writes, "Resource": "*",
         }));
-        for (i, extra) in kinds.iter().flat_map(|k| k.extra_iam()).enumerate() {
-            let mut statement = json!({
-                "Sid": format!("Extra{i}"), "Effect": "Allow",
-                "Action": extra.action, "Resource": extra.resources,
-            });
-            let condition = extra
-                .condition
-                .and_then(|c| serde_json::from_str::<Value>(c).ok());
-            if let Some(condition) = condition {
-                statement["Condition"] = condition;
-            }
-            statements.push(statement);
-        }
     }
+    let extras = kinds
+        .iter()
+        .flat_map(|k| k.extra_iam())
+        .filter(|extra| extra.purpose == Purpose::Look || !read_only);
+    statements.extend(extras.enumerate().map(|(i, extra)| statement(i, extra)));
     if let Some(StoreSpec::DynamoDb(table)) = store {
         let mut actions: Vec<&str> = STORE_READ.to_vec();
         if !read_only {
@@ -100,6 +91,20 @@ pub fn policy(kinds: &[&dyn Kind], read_only: bool, store: Option<&StoreSpec>) -
         }));
     }
     json!({"Version": "2012-10-17", "Statement": statements})
+}
+
+fn statement(number: usize, extra: &ExtraIam) -> Value {
+    let mut statement = json!({
+        "Sid": format!("Extra{number}"), "Effect": "Allow",
+        "Action": extra.action, "Resource": extra.resources,
+    });
+    let condition = extra
+        .condition
+        .and_then(|c| serde_json::from_str::<Value>(c).ok());
+    if let Some(condition) = condition {
+        statement["Condition"] = condition;
+    }
+    statement
 }
 
 #[cfg(test)]
@@ -120,6 +125,29 @@ mod tests {
         ] {
             assert!(!text.contains(word), "{word} in {text}");
         }
+    }
+
+    #[test]
+    fn a_policy_holds_what_aws_asks_of_the_caller_beside_the_calls_themselves() {
+        let services: Vec<&dyn Kind> = KINDS
+            .iter()
+            .copied()
+            .filter(|k| k.name() == "Service")
+            .collect();
+        let look = policy(&services, true, None).to_string();
+        for action in ["ecs:ListTagsForResource", "cloudwatch:DescribeAlarms"] {
+            assert!(look.contains(action), "{look}");
+        }
+        assert!(!look.contains("iam:"), "{look}");
+        let converge = policy(&services, false, None).to_string();
+        for action in [
+            "ecs:ListTagsForResource",
+            "cloudwatch:PutMetricAlarm",
+            "iam:PassRole",
+        ] {
+            assert!(converge.contains(action), "{converge}");
+        }
+        assert!(!converge.contains("DeleteAlarms"), "{converge}");
     }
 
     #[test]

@@ -209,10 +209,21 @@ pub struct ExtraIam {
     pub action: &'static str,
     /// Resource patterns.
     pub resources: &'static [&'static str],
+    /// What it is needed for.
+    pub purpose: Purpose,
     /// Condition block as JSON.
     pub condition: Option<&'static str>,
     /// Why, for the policy's reader.
     pub why: &'static str,
+}
+
+/// What a right is needed for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Purpose {
+    /// Looking, which a read-only policy allows, too.
+    Look,
+    /// Writing.
+    Converge,
 }
 
 /// A future that a driver returns.

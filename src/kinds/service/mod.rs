@@ -30,7 +30,7 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 
-use super::{Compare, Decision, Driver, ExtraIam, FieldRule, Kind, Question};
+use super::{Compare, Decision, Driver, ExtraIam, FieldRule, Kind, Purpose, Question};
 use crate::aws::cell::Cell;
 use crate::model::change::{Drift, Step};
 use crate::model::document::{DesiredSet, Document};
@@ -137,8 +137,31 @@ impl Kind for Service {
     fn extra_iam(&self) -> &'static [ExtraIam] {
         &[
             ExtraIam {
+                action: "ecs:ListTagsForResource",
+                resources: &["*"],
+                purpose: Purpose::Look,
+                condition: None,
+                why: "services and task definitions are read with their tags",
+            },
+            ExtraIam {
+                action: "cloudwatch:DescribeAlarms",
+                resources: &["*"],
+                purpose: Purpose::Look,
+                condition: None,
+                why: "Application Auto Scaling reads the alarms of a policy in the caller's name",
+            },
+            ExtraIam {
+                action: "cloudwatch:PutMetricAlarm",
+                resources: &["arn:aws:cloudwatch:*:*:alarm:TargetTracking-*"],
+                purpose: Purpose::Converge,
+                condition: None,
+                why: "Application Auto Scaling makes the alarms of a policy in the caller's name; \
+                      its right to delete them is left out, since no policy is ever deleted",
+            },
+            ExtraIam {
                 action: "iam:PassRole",
                 resources: &["arn:aws:iam::*:role/*"],
+                purpose: Purpose::Converge,
                 condition: Some(
                     r#"{"StringEquals":{"iam:PassedToService":"ecs-tasks.amazonaws.com"}}"#,
                 ),
@@ -150,6 +173,7 @@ impl Kind for Service {
                 resources: &[
                     "arn:aws:iam::*:role/aws-service-role/ecs.application-autoscaling.amazonaws.com/*",
                 ],
+                purpose: Purpose::Converge,
                 condition: Some(
                     r#"{"StringEquals":{"iam:AWSServiceName":"ecs.application-autoscaling.amazonaws.com"}}"#,
                 ),
