@@ -12,6 +12,7 @@ use super::out::print;
 use super::store_spec::StoreSpec;
 use crate::engine::desired::load;
 use crate::kinds::{ExtraIam, KINDS, Kind, Purpose};
+use crate::model::document::{DesiredSet, Frozen};
 use crate::model::operation::operation;
 use crate::render::json as render;
 
@@ -36,17 +37,15 @@ const STORE_WRITE: &[&str] = &[
 pub fn run(settings: Option<&Path>, args: &IamPolicyArgs) -> anyhow::Result<Exit> {
     let settings = read_settings(settings)?;
     let set = load(&args.folder.path);
-    let used: BTreeSet<&str> = set.documents.keys().map(|k| k.kind.as_str()).collect();
+    let folder = args.folder.path.display().to_string();
+    let kinds = in_use(&set);
     anyhow::ensure!(
-        !used.is_empty(),
-        "no document in {} loads, so no kind is in use; `evenkeel check` says what is wrong",
-        args.folder.path.display()
+        !kinds.is_empty(),
+        "no document in {folder} loads, so no kind is in use; `evenkeel check` says what is wrong"
     );
-    let kinds: Vec<&dyn Kind> = KINDS
-        .iter()
-        .copied()
-        .filter(|k| used.contains(k.name()))
-        .collect();
+    if let Some(warning) = unread(&set, &folder) {
+        anstream::eprintln!("{warning}");
+    }
     let store = args.store.clone().or(settings.store);
     print(&render::text(&policy(
         &kinds,
@@ -54,6 +53,46 @@ pub fn run(settings: Option<&Path>, args: &IamPolicyArgs) -> anyhow::Result<Exit
         store.as_ref(),
     )))?;
     Ok(Exit::Fine)
+}
+
+/// The kinds that are written down, loaded or not: what is mended tomorrow needs its rights, too.
+fn in_use(set: &DesiredSet) -> Vec<&'static dyn Kind> {
+    let keys = set.documents.keys().chain(&set.unread.keys);
+    let used: BTreeSet<&str> = keys.map(|k| k.kind.as_str()).collect();
+    KINDS
+        .iter()
+        .copied()
+        .filter(|k| used.contains(k.name()))
+        .collect()
+}
+
+/// What to tell of documents that did not load.
+fn unread(set: &DesiredSet, folder: &str) -> Option<String> {
+    let keys = &set.unread.keys;
+    let named = keys.iter().map(ToString::to_string).collect::<Vec<_>>();
+    let known = match named.as_slice() {
+        [] => String::new(),
+        named => format!(
+            "warning: {} did not load; the policy has the rights of its kind all the same",
+            named.join(", ")
+        ),
+    };
+    let torn = match set.unread.torn {
+        Frozen::None => String::new(),
+        _ => format!(
+            "warning: something in {folder} did not load, and its kind is not known: the policy \
+             may lack its rights"
+        ),
+    };
+    let lines = [known, torn].into_iter().filter(|line| !line.is_empty());
+    let lines: Vec<String> = lines.collect();
+    (!lines.is_empty()).then(|| {
+        format!(
+            "{}\n`evenkeel check {folder}` says what is wrong; print the policy again when it is \
+             mended",
+            lines.join("\n")
+        )
+    })
 }
 
 /// The policy for `kinds`.
@@ -110,6 +149,7 @@ fn statement(number: usize, extra: &ExtraIam) -> Value {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::engine::desired::load_files;
 
     #[test]
     fn a_read_only_policy_allows_no_write() {
@@ -148,6 +188,35 @@ mod tests {
             assert!(converge.contains(action), "{converge}");
         }
         assert!(!converge.contains("DeleteAlarms"), "{converge}");
+    }
+
+    fn loaded(text: &str) -> DesiredSet {
+        load_files([("a.yaml", text.as_bytes())])
+    }
+
+    const ALARM: &str = "apiVersion: evenkeel/v1alpha1\nkind: Alarm\n\
+                         metadata: {app: shop, name: high}\n\
+                         spec: {preset: Elb5xx, dimensions: {LoadBalancer: app/a/1}}\n";
+
+    #[test]
+    fn a_document_that_does_not_load_counts_for_the_policy_and_is_told() {
+        let broken = "---\napiVersion: evenkeel/v1alpha1\nkind: Service\n\
+                      metadata: {app: shop, name: web}\nspec: {cluster: main, cpus: 1}\n";
+        let set = loaded(&format!("{ALARM}{broken}"));
+        let names: Vec<&str> = in_use(&set).iter().map(|k| k.name()).collect();
+        assert_eq!(names, ["Service", "Alarm"]);
+        let told = unread(&set, "desired-state").unwrap();
+        assert!(told.contains("shop/Service/web did not load"), "{told}");
+        assert!(told.contains("evenkeel check desired-state"), "{told}");
+        assert!(!told.contains("not known"), "{told}");
+    }
+
+    #[test]
+    fn a_text_of_no_known_kind_is_told_too() {
+        let set = loaded(&format!("{ALARM}---\nkind: [\n"));
+        let told = unread(&set, "desired-state").unwrap();
+        assert!(told.contains("its kind is not known"), "{told}");
+        assert_eq!(unread(&loaded(ALARM), "desired-state"), None);
     }
 
     #[test]
