@@ -72,6 +72,7 @@ fn label(description: &str) -> Value {
 /// both have a `Tags`, and returns its schema without them.
 fn adopt(kind: &str, mut schema: Value, definitions: &mut Map<String, Value>) -> Value {
     rename_references(kind, &mut schema);
+    refuse_null(&mut schema);
     if let Value::Object(members) = &mut schema {
         members.remove("$schema");
         if let Some(Value::Object(own)) = members.remove("$defs") {
@@ -81,6 +82,37 @@ fn adopt(kind: &str, mut schema: Value, definitions: &mut Map<String, Value>) ->
         }
     }
     schema
+}
+
+/// Takes the `null` out of optional fields: to the derive an option may be null, to the loader a
+/// field that says nothing is left out.
+fn refuse_null(schema: &mut Value) {
+    let is_null = |schema: &Value| schema.get("type").and_then(Value::as_str) == Some("null");
+    match schema {
+        Value::Object(members) => {
+            if let Some(Value::Array(types)) = members.get_mut("type") {
+                types.retain(|name| name != "null");
+                if let [one] = types.as_slice() {
+                    let one = one.clone();
+                    members.insert("type".to_owned(), one);
+                }
+            }
+            if let Some(Value::Array(choices)) = members.get_mut("anyOf") {
+                choices.retain(|choice| !is_null(choice));
+                if let [Value::Object(one)] = choices.as_slice() {
+                    // What stands beside the choice, its description, is about this field.
+                    let one = one.clone();
+                    members.remove("anyOf");
+                    for (name, member) in one {
+                        members.entry(name).or_insert(member);
+                    }
+                }
+            }
+            members.values_mut().for_each(refuse_null);
+        }
+        Value::Array(items) => items.iter_mut().for_each(refuse_null),
+        _ => {}
+    }
 }
 
 fn rename_references(kind: &str, schema: &mut Value) {
@@ -136,6 +168,46 @@ mod tests {
             let pointer = target.strip_prefix('#').unwrap();
             assert!(schema.pointer(pointer).is_some(), "{target}");
         }
+    }
+
+    /// The parts of a schema that allow `null`.
+    fn nulls<'s>(schema: &'s Value, found: &mut Vec<&'s Value>) {
+        match schema {
+            Value::Object(members) => {
+                let listed = |v: &Value| *v == json!("null") || *v == json!(["null"]);
+                for (name, member) in members {
+                    let types = member.as_array().into_iter().flatten();
+                    if name == "type" && (listed(member) || types.into_iter().any(listed)) {
+                        found.push(schema);
+                    }
+                    nulls(member, found);
+                }
+            }
+            Value::Array(items) => items.iter().for_each(|item| nulls(item, found)),
+            _ => {}
+        }
+    }
+
+    #[test]
+    fn nothing_may_be_null_since_the_loader_refuses_it() {
+        let schema = editors(KINDS);
+        let mut found = Vec::new();
+        nulls(&schema, &mut found);
+        assert_eq!(found, [&json!(null); 0]);
+        let validator = jsonschema::validator_for(&schema).unwrap();
+        let with = |kind: &str, spec: Value| {
+            validator.is_valid(&json!({
+                "apiVersion": API_VERSION, "kind": kind,
+                "metadata": {"app": "shop", "name": "web"}, "spec": spec,
+            }))
+        };
+        assert!(with("Service", json!({"cluster": "main", "cpu": 256})));
+        assert!(!with("Service", json!({"cluster": "main", "cpu": null})));
+        assert!(!with(
+            "Service",
+            json!({"cluster": "main", "scaling": null})
+        ));
+        assert!(!with("Alarm", json!({"preset": null})));
     }
 
     #[test]
