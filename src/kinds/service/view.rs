@@ -354,8 +354,9 @@ fn scaling_view(scaling: &Scaling, count: u32) -> Tree {
     if let Some(target) = &scaling.target {
         view.insert("minCapacity".into(), json!(target.min));
         view.insert("maxCapacity".into(), json!(target.max));
-        view.insert("count".into(), json!(count));
     }
+    // Tasks run with or without a target.
+    view.insert("count".into(), json!(count));
     let policies: BTreeMap<&String, Tree> = scaling
         .policies
         .iter()

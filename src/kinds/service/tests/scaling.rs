@@ -36,6 +36,20 @@ fn missing_scaling_is_created_target_first() {
 }
 
 #[test]
+fn without_a_target_the_tasks_that_run_are_counted_all_the_same() {
+    let paths = |count: u32| -> Vec<String> {
+        let mut world = world().scaled(None, json!([]), json!([]));
+        world.service["desiredCount"] = json!(count);
+        let (drift, decision) = world.ask(scaling(2, 10));
+        assert_eq!(decision.steps.len(), 1);
+        drift.iter().map(|d| d.path.to_string()).collect()
+    };
+    let bounds = ["spec.scaling.maxCapacity", "spec.scaling.minCapacity"];
+    assert_eq!(paths(3), bounds);
+    assert_eq!(paths(1), ["spec.scaling.count", bounds[0], bounds[1]]);
+}
+
+#[test]
 fn a_changed_policy_keeps_what_the_document_does_not_name() {
     let policies = json!([live_policy("web-cpu", 50.0)]);
     let world = world().scaled(Some((2, 10)), policies, json!([]));
