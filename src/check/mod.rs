@@ -6,9 +6,10 @@
 use std::collections::BTreeMap;
 
 use crate::kinds::Kind;
-use crate::model::document::{DesiredSet, Document};
+use crate::model::document::{DesiredSet, Document, Span};
 use crate::model::finding::{Finding, Severity};
 use crate::model::key::ResourceKey;
+use crate::model::tree::FieldPath;
 
 /// Applies every kind's own rules, and the rule that no live object has two documents. Apps with
 /// an error are frozen.
@@ -25,21 +26,25 @@ pub fn check(mut set: DesiredSet, kinds: &[&dyn Kind]) -> DesiredSet {
         .filter(|f| f.severity == Severity::Error)
         .filter_map(|f| f.key.as_ref())
         .collect();
-    let mut claims: BTreeMap<String, Vec<&Document>> = BTreeMap::new();
+    let mut claims: BTreeMap<String, Vec<Claimant<'_>>> = BTreeMap::new();
     for document in set.documents.values() {
         if broken.contains(&&document.key) {
             continue;
         }
         if let Some(kind) = kinds.iter().find(|k| k.name() == document.key.kind) {
             for claim in kind.claims(document, &set) {
-                claims.entry(claim).or_default().push(document);
+                let at = place(*kind, document);
+                claims
+                    .entry(claim)
+                    .or_default()
+                    .push(Claimant { document, at });
             }
         }
     }
     let doubles: Vec<Finding> = claims
         .iter()
-        .filter(|(_, documents)| documents.len() > 1)
-        .flat_map(|(claim, documents)| doubles(claim, documents))
+        .filter(|(_, claimants)| claimants.len() > 1)
+        .flat_map(|(claim, claimants)| doubles(claim, claimants))
         .collect();
     found.extend(doubles);
     for finding in found.iter().filter(|f| f.severity == Severity::Error) {
@@ -54,15 +59,31 @@ pub fn check(mut set: DesiredSet, kinds: &[&dyn Kind]) -> DesiredSet {
     set
 }
 
+/// A document that speaks for a live object, and where it says so.
+struct Claimant<'d> {
+    document: &'d Document,
+    at: Span,
+}
+
+/// The field by which a document names its live object, or its own name.
+fn place(kind: &dyn Kind, document: &Document) -> Span {
+    let fields = kind.named_by().iter().map(|field| format!("spec.{field}"));
+    fields
+        .chain(std::iter::once("metadata.name".to_owned()))
+        .find_map(|path| document.fields.get(&FieldPath::dotted(&path)))
+        .unwrap_or(&document.at)
+        .clone()
+}
+
 /// One error for each document that claims what another one claims too.
-fn doubles(claim: &str, documents: &[&Document]) -> Vec<Finding> {
-    documents
+fn doubles(claim: &str, claimants: &[Claimant<'_>]) -> Vec<Finding> {
+    claimants
         .iter()
-        .map(|document| {
-            let others: Vec<String> = documents
+        .map(|Claimant { document, at }| {
+            let others: Vec<String> = claimants
                 .iter()
-                .filter(|other| other.key != document.key)
-                .map(|other| format!("{} at {}", other.key, other.at))
+                .filter(|other| other.document.key != document.key)
+                .map(|other| format!("{} at {}", other.document.key, other.at))
                 .collect();
             Finding::error(
                 "claimed-twice",
@@ -73,7 +94,7 @@ fn doubles(claim: &str, documents: &[&Document]) -> Vec<Finding> {
                 ),
             )
             .help("keep one of them; two documents for one live object would undo each other")
-            .at(document.at.clone())
+            .at(at.clone())
             .of(&document.key)
         })
         .collect()

@@ -161,6 +161,12 @@ pub trait Kind: Send + Sync {
     /// `ecs:service/my-cluster/my-service`. Two documents may not claim the same one.
     fn claims(&self, document: &Document, set: &DesiredSet) -> Vec<String>;
 
+    /// Fields of the spec that name the live object, the more telling first; where a document has
+    /// none of them, its own name does.
+    fn named_by(&self) -> &'static [&'static str] {
+        &[]
+    }
+
     /// The desired tree: the document's fields normalised to the shape of [`Live::view`], names
     /// defaulted, presets and references resolved. Only what the document sets is in it, plus
     /// what is needed to find the live object. `set` has passed [`Kind::check`].

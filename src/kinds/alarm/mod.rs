@@ -68,6 +68,10 @@ spec:
         rules::claims(document)
     }
 
+    fn named_by(&self) -> &'static [&'static str] {
+        &["alarmName"]
+    }
+
     fn desired(&self, document: &Document, set: &DesiredSet) -> Tree {
         rules::desired(document, set)
     }

@@ -58,6 +58,10 @@ spec:
         rules::claims(document)
     }
 
+    fn named_by(&self) -> &'static [&'static str] {
+        &["instance", "cluster"]
+    }
+
     fn desired(&self, document: &Document, _set: &DesiredSet) -> Tree {
         rules::desired(document)
     }

@@ -84,6 +84,10 @@ impl Kind for Service {
         )]
     }
 
+    fn named_by(&self) -> &'static [&'static str] {
+        &["serviceName"]
+    }
+
     fn desired(&self, document: &Document, _set: &DesiredSet) -> Tree {
         desired::desired(document)
     }

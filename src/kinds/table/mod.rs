@@ -53,6 +53,10 @@ spec:
         rules::claims(document)
     }
 
+    fn named_by(&self) -> &'static [&'static str] {
+        &["tableName"]
+    }
+
     fn desired(&self, document: &Document, _set: &DesiredSet) -> Tree {
         rules::desired(document)
     }
