@@ -168,13 +168,21 @@ pub fn notes(desired: &Tree, live: &Scaling, now: Timestamp) -> Vec<String> {
         .collect()
 }
 
-/// When a scheduled action changes the bounds next, as far as one is known to.
+/// Firings that are looked through for one that sets other bounds: a week of hourly ones.
+const FIRINGS: usize = 7 * 24;
+
+/// When the schedule sets other bounds than `desired` names, as far as that is known.
 pub fn until(desired: &Tree, live: &Scaling, now: Timestamp) -> Option<Timestamp> {
-    actions(desired, live)
-        .read
-        .iter()
-        .filter_map(|action| action.next(now))
-        .min()
+    let bounds = declared(desired)?;
+    let actions = actions(desired, live).read;
+    let mut at = now;
+    for _ in 0..FIRINGS {
+        at = actions.iter().filter_map(|action| action.next(at)).min()?;
+        if in_force(bounds, &actions, at) != bounds {
+            return Some(at);
+        }
+    }
+    None
 }
 
 /// The bounds that a desired tree names.

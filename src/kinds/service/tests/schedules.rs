@@ -250,3 +250,22 @@ fn a_reason_is_told_once_however_many_actions_share_it() {
     let (_, why) = decision.risk.unwrap();
     assert_eq!(why.matches("before they fire").count(), 1, "{why}");
 }
+
+#[test]
+fn a_lone_action_sets_no_other_bounds_by_firing_again() {
+    let nights = json!([
+        {"name": "nights", "schedule": "cron(0 20 * * ? *)", "minCapacity": 1, "maxCapacity": 4},
+    ]);
+    let mut spec = scaling(2, 10);
+    spec["scaling"]["scheduled"] = nights;
+    let world = world().scaled(Some((2, 10)), json!([]), json!([]));
+    let (_, why) = world.decide(spec).risk.unwrap();
+    assert!(!why.contains("other bounds"), "{why}");
+    // Those of the day are set in the evening.
+    let world = self::world().scaled(Some((9, 9)), json!([]), live_schedule());
+    let (_, why) = world.decide(nights_and_days()).risk.unwrap();
+    assert!(
+        why.contains("other bounds at 2026-11-23T19:00:00Z"),
+        "{why}"
+    );
+}
