@@ -107,7 +107,9 @@ fn assemble(objects: Vec<ObjectPlan>, inputs: &Inputs<'_>) -> Plan {
         .count();
     summary.least_seconds = writes
         .values()
-        .map(|(class, n)| class.least_time(*n).as_secs())
+        .map(|(class, n)| class.least_time(*n))
+        // A part of a second is not none.
+        .map(|least| least.as_secs() + u64::from(least.subsec_nanos() > 0))
         .max()
         .unwrap_or(0);
     let plan_id = tree::digest_of(&(

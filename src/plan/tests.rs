@@ -195,6 +195,23 @@ fn what_is_held_in_part_is_counted_as_written_and_as_held() {
 }
 
 #[test]
+fn a_part_of_a_second_that_writes_need_is_told_as_a_second() {
+    let mut world = World::new(json!({"value": 1, "id": "0"}), live(2));
+    for name in ["b", "c", "d", "e"] {
+        let other = ResourceKey::new("shop", "Dial", name);
+        let mut document = world.set.documents[&key()].clone();
+        document.key = other.clone();
+        document.spec = json!({"value": 1, "id": name});
+        world.set.documents.insert(other.clone(), document);
+        let seen = world.snapshot.objects[&key()].clone();
+        world.snapshot.objects.insert(other, seen);
+    }
+    let summary = world.plan().summary;
+    // Three alarms at once, then three a second.
+    assert_eq!((summary.steps, summary.least_seconds), (5, 1));
+}
+
+#[test]
 fn an_unreadable_object_is_held_and_never_written() {
     for seen in [None, Some(Seen::Unreadable("page 2 was lost".into()))] {
         let plan = World::new(json!({"value": 1}), seen).plan();

@@ -14,11 +14,6 @@ use crate::model::change::{Action, Change, Drift, Hold, Risk};
 use crate::model::operation::{Effect, operation};
 use crate::model::plan::{ObjectPlan, Plan, Rollout, Status, Verdict};
 
-/// Longest path that its column is widened for; a longer one pushes its values to the right.
-const PATH_MAX: usize = 36;
-/// Longest live value that its column is widened for.
-const LIVE_MAX: usize = 14;
-
 /// The whole plan.
 pub fn text(plan: &Plan) -> String {
     let mut out = findings::text(&plan.findings);
@@ -116,17 +111,11 @@ fn drift_text(out: &mut String, drift: &[Drift]) {
             )
         })
         .collect();
-    let width = |limit: usize, cell: fn(&(String, String, String)) -> &String| {
-        rows.iter()
-            .map(|row| cell(row).chars().count())
-            .filter(|n| *n <= limit)
-            .max()
-            .unwrap_or(0)
-    };
-    let (path_width, live_width) = (width(PATH_MAX, |r| &r.0), width(LIVE_MAX, |r| &r.1));
+    let (path_width, live_width) = columns(&rows);
     for (path, live, desired) in &rows {
         let line = format!("      {path:<path_width$}  {live:>live_width$} -> {desired}");
-        if line.chars().count() <= WIDTH {
+        let stands = |text: &str, width| text.chars().count() <= width;
+        if stands(path, path_width) && stands(live, live_width) && stands(&line, WIDTH) {
             out.push_str(&line);
             out.push('\n');
             continue;
@@ -140,6 +129,29 @@ fn drift_text(out: &mut String, drift: &[Drift]) {
                     paint(style, &format!("{lead} {part}"))
                 ));
             }
+        }
+    }
+}
+
+/// How wide the columns of paths and live values are: so that all rows stand in them which fit the
+/// line together. The longest rows, which would spoil it, are told over several lines.
+fn columns(rows: &[(String, String, String)]) -> (usize, usize) {
+    let width = |text: &String| text.chars().count();
+    let mut widths: Vec<[usize; 3]> = rows
+        .iter()
+        .map(|(path, live, desired)| [width(path), width(live), width(desired)])
+        .collect();
+    widths.sort_by_key(|row| row.iter().sum::<usize>());
+    loop {
+        let widest = |column: fn(&[usize; 3]) -> usize| widths.iter().map(column).max();
+        let columns = [
+            widest(|row| row[0]).unwrap_or(0),
+            widest(|row| row[1]).unwrap_or(0),
+            widest(|row| row[2]).unwrap_or(0),
+        ];
+        // The indent, two spaces and the arrow.
+        if 6 + 2 + 4 + columns.iter().sum::<usize>() <= WIDTH || widths.pop().is_none() {
+            return (columns[0], columns[1]);
         }
     }
 }
@@ -375,6 +387,26 @@ pub(crate) mod tests {
         let text = plain(&mixed());
         assert!(text.lines().all(|l| l.chars().count() <= WIDTH), "{text}");
         insta::assert_snapshot!(text);
+    }
+
+    #[test]
+    fn drift_stands_in_columns_however_long_its_paths_are() {
+        let rows = vec![
+            drift("spec.cpu", json!(256), json!(512)),
+            drift(
+                "spec.scaling.targetTracking.web-requests.targetValue",
+                json!(50),
+                json!(70),
+            ),
+            drift("spec.tags.owner", Tree::Null, json!("x".repeat(90))),
+        ];
+        let mut out = String::new();
+        drift_text(&mut out, &rows);
+        let out = anstream::adapter::strip_str(&out).to_string();
+        let arrows: Vec<usize> = out.lines().filter_map(|l| l.find(" -> ")).collect();
+        assert_eq!(arrows.len(), 2, "{out}");
+        assert_eq!(arrows[0], arrows[1], "{out}");
+        assert!(out.lines().all(|l| l.chars().count() <= WIDTH), "{out}");
     }
 
     #[test]
