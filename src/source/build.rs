@@ -6,8 +6,9 @@ use std::collections::BTreeMap;
 use std::ops::Range;
 
 use super::again::{Again, Level};
-use super::bytes::{is_invisible, shorten};
+use super::bytes::shorten;
 use super::frame::{Frame, FrameKind, Key};
+use super::hidden::{self, Role};
 use super::merge::{self, Keys};
 use super::node::{Entry, Node, Value};
 use super::scalar;
@@ -116,21 +117,22 @@ impl<'b> Builder<'b> {
         if let Some(tag) = tag {
             self.tag(tag);
         }
-        if let Some(c) = text.chars().find(|c| hidden(*c)) {
-            self.faults.push(
-                Fault::error(
-                    "hidden-character",
-                    at.clone(),
-                    format!(
-                        "this text holds a character that cannot be seen (U+{:04X})",
-                        u32::from(c)
-                    ),
-                )
-                .help("type the text again by hand"),
-            );
+        let role = if self.wants_key() {
+            Role::Key
+        } else {
+            Role::Value
+        };
+        if let Some(fault) = hidden::fault(&text, role, &at) {
+            self.faults.push(fault);
+            if role == Role::Key && !told {
+                let frame = self.frames.last_mut();
+                let key = frame.map(|f| f.told_key(hidden::as_it_reads(&text), at));
+                self.set_key(key.unwrap_or(Key::Bad));
+                return;
+            }
             told = true;
         }
-        if self.wants_key() {
+        if role == Role::Key {
             let key = if told {
                 Key::Bad
             } else {
@@ -440,9 +442,4 @@ impl<'b> Builder<'b> {
             self.anchors.insert(anchor, anchored);
         }
     }
-}
-
-/// Characters that no value may hold, even when they are written as escapes.
-fn hidden(c: char) -> bool {
-    is_invisible(c) || (c.is_control() && !matches!(c, '\n' | '\t'))
 }

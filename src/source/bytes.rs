@@ -145,6 +145,19 @@ fn not_yaml(body: &str) -> Option<Fault> {
         }
         offset += line.len();
     }
+    if let Some((at, c)) = odd_space(body) {
+        return Some(
+            Fault::error(
+                "hidden-character",
+                at..at + c.len_utf8(),
+                format!(
+                    "a space stands here that YAML does not take for one (U+{:04X})",
+                    u32::from(c)
+                ),
+            )
+            .help("put plain spaces in its place, here and wherever else it stands"),
+        );
+    }
     let odd = body
         .char_indices()
         .find(|(at, c)| is_forbidden(*c, body.get(at + 1..)));
@@ -187,6 +200,46 @@ fn is_bidi(c: char) -> bool {
 pub(super) fn is_invisible(c: char) -> bool {
     is_bidi(c)
         || matches!(c, '\u{200b}'..='\u{200d}' | '\u{2060}'..='\u{2064}' | '\u{feff}' | '\u{ad}' | '\u{180e}')
+}
+
+/// Spaces that look like the plain one and are none to YAML: a word processor or a web page had the
+/// text before.
+pub(super) fn is_odd_space(c: char) -> bool {
+    matches!(
+        c,
+        '\u{a0}' | '\u{1680}' | '\u{2000}'..='\u{200a}' | '\u{202f}' | '\u{205f}' | '\u{3000}'
+    )
+}
+
+/// Where such a space takes the place of one that parts a line of a mapping or list: before the key
+/// or the dash, or after the colon.
+fn odd_space(body: &str) -> Option<(usize, char)> {
+    let mut offset = 0;
+    for line in body.split_inclusive('\n') {
+        let blank = |c: char| c == ' ' || is_odd_space(c);
+        let inner = line.trim_start_matches(blank);
+        let indent = line.len() - inner.len();
+        let key = inner.find(|c: char| !(c.is_alphanumeric() || "_-./\"'".contains(c)));
+        let after = key.and_then(|end| inner.get(end..)).unwrap_or("");
+        let after = after.strip_prefix(':');
+        let is_entry = after.is_some_and(|rest| rest.starts_with(|c: char| c.is_whitespace()));
+        let is_item = inner.starts_with("- ");
+        let before = line.get(..indent).unwrap_or("");
+        let found = before
+            .char_indices()
+            .find(|(_, c)| is_odd_space(*c) && (is_entry || is_item));
+        if let Some((at, c)) = found {
+            return Some((offset + at, c));
+        }
+        if let Some(c) = after.and_then(|rest| rest.chars().next())
+            && is_odd_space(c)
+        {
+            let colon = indent + key.unwrap_or(0);
+            return Some((offset + colon + 1, c));
+        }
+        offset += line.len();
+    }
+    None
 }
 
 /// Placeholders that a template engine should have filled in; one fault a line.
@@ -260,6 +313,25 @@ mod tests {
         ];
         for (raw, rule) in cases {
             assert_eq!(rules(raw), [rule], "{raw:?}");
+        }
+    }
+
+    #[test]
+    fn a_space_that_is_none_to_yaml_is_named() {
+        for body in [
+            "spec:\n\u{a0}\u{a0}cluster: main\n",
+            "spec:\n  cluster:\u{a0}main\n",
+            "list:\n \u{3000}- a\n",
+        ] {
+            assert_eq!(rules(body.as_bytes()), ["hidden-character"], "{body:?}");
+        }
+        // Text may hold one.
+        for body in [
+            "a: above 80\u{a0}%\n",
+            "a: |\n  \u{a0}so far indented\n",
+            "# \u{a0}a: b\n",
+        ] {
+            assert_eq!(rules(body.as_bytes()), [""; 0], "{body:?}");
         }
     }
 

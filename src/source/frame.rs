@@ -15,6 +15,19 @@ pub(super) struct Frame {
     pub kind: FrameKind,
 }
 
+impl Frame {
+    /// A key of which something has been told: it is not missed besides, nor told to stand twice.
+    pub fn told_key(&mut self, text: String, at: Range<usize>) -> Key {
+        match &mut self.kind {
+            FrameKind::Map { keys, .. } if !keys.contains_key(&text) => {
+                keys.insert(text.clone(), at.clone());
+                Key::Text(text, at)
+            }
+            _ => Key::Bad,
+        }
+    }
+}
+
 /// What it has so far.
 pub(super) enum FrameKind {
     List(Vec<Node>),

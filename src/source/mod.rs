@@ -19,6 +19,7 @@ mod bytes;
 mod frame;
 mod frozen;
 mod header;
+mod hidden;
 #[cfg(test)]
 mod laws;
 mod merge;

@@ -30,7 +30,7 @@ pub(super) fn draw(
         .chars()
         .map(|c| match c {
             c if c.is_control() && c != '\t' => '\u{fffd}',
-            c if super::bytes::is_invisible(c) => '\u{fffd}',
+            c if super::bytes::is_invisible(c) || super::bytes::is_odd_space(c) => '\u{fffd}',
             c => c,
         })
         .collect();

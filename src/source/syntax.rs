@@ -115,11 +115,18 @@ fn is_tab(kind: &Kind) -> bool {
     )
 }
 
-/// The tab that an error about tabs is about, at or after `at`: the parser points at the value
-/// that the line with the tab would have continued.
-pub(super) fn tab_after(kind: &Kind, body: &str, at: usize) -> Option<usize> {
+/// The tab that an error about tabs is about: the parser points behind the tab of the line, or at
+/// the value that the line with the tab would have continued.
+pub(super) fn tab_near(kind: &Kind, body: &str, at: usize) -> Option<usize> {
     if !is_tab(kind) {
         return None;
+    }
+    let line = body.get(..at)?.rfind('\n').map_or(0, |end| end + 1);
+    let before = body.get(line..at)?;
+    if before.trim().is_empty()
+        && let Some(tab) = before.find('\t')
+    {
+        return Some(line + tab);
     }
     body.get(at..)?.find('\t').map(|tab| at + tab)
 }

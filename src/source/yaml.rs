@@ -37,8 +37,7 @@ pub(super) struct Doc {
     pub range: Range<usize>,
 }
 
-/// Reads every document of a file. Documents with nothing in them are left out.
-pub(super) fn parse(body: &str) -> Vec<Doc> {
+fn options() -> granit_parser::Options {
     let mut options = granit_parser::Options::default();
     options.set_emit_comments(false);
     options.strict_indentation = true;
@@ -46,7 +45,30 @@ pub(super) fn parse(body: &str) -> Vec<Doc> {
     options.emit_unresolved_aliases = true;
     options.flow_nesting_limit = DEPTH;
     options.block_nesting_limit = DEPTH;
-    let mut parser = Parser::new_from_str_with_options(body, options);
+    options
+}
+
+/// The last error of a text.
+fn last_error(body: &str) -> Option<ScanError> {
+    let mut parser = Parser::new_from_str_with_options(body, options());
+    let mut last = None;
+    loop {
+        match parser.next_event() {
+            None | Some(Ok((Event::StreamEnd, _))) => return last,
+            Some(Ok(_)) => {}
+            Some(Err(err)) => {
+                last = Some(err);
+                if !parser.proceed_next_document().unwrap_or(false) {
+                    return last;
+                }
+            }
+        }
+    }
+}
+
+/// Reads every document of a file. Documents with nothing in them are left out.
+pub(super) fn parse(body: &str) -> Vec<Doc> {
+    let mut parser = Parser::new_from_str_with_options(body, options());
     let mut docs: Vec<Doc> = Vec::new();
     let mut builder = Builder::new(body);
     let mut start = 0;
@@ -133,9 +155,19 @@ fn is_blank(doc: &Doc) -> bool {
 }
 
 fn fault_of(body: &str, err: &ScanError) -> Fault {
+    let blank = |at: usize| body.get(at..).is_none_or(|rest| rest.trim().is_empty());
+    let written = body.trim_end();
+    if *err.kind() == ErrorKind::InvalidQuotedScalarIndent
+        && err.marker().byte_offset().is_none_or(blank)
+        && written.len() < body.len()
+        && let Some(err) = last_error(written)
+    {
+        // To the parser the empty rest of the file is a line that goes on with the text.
+        return fault_of(written, &err);
+    }
     let at = err.marker().byte_offset().unwrap_or(body.len());
     let mut kind = err.kind();
-    let mut at = syntax::tab_after(kind, body, at).unwrap_or(at);
+    let mut at = syntax::tab_near(kind, body, at).unwrap_or(at);
     let rest = body.get(at..).unwrap_or("");
     if *kind == ErrorKind::InvalidQuotedScalarIndent && rest.starts_with("---") {
         kind = &ErrorKind::DocumentIndicatorInQuotedScalar;
