@@ -110,6 +110,7 @@ fn told(set: &DesiredSet) -> String {
             help,
             at,
             key,
+            stands_for,
             snippet,
         } = finding;
         let severity = match severity {
@@ -128,6 +129,10 @@ fn told(set: &DesiredSet) -> String {
         if let Some(key) = key {
             writeln!(out, "  of: {key}").unwrap();
         }
+        assert_eq!(
+            *stands_for, 1,
+            "no input has as many faults as are told: {rule}"
+        );
         out.push('\n');
     }
     let mut documents: Vec<String> = set.documents.keys().map(ToString::to_string).collect();

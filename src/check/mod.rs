@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 
 use crate::kinds::Kind;
 use crate::model::document::{DesiredSet, Document, Span};
-use crate::model::finding::{Finding, Severity};
+use crate::model::finding::{Finding, MORE_FINDINGS, Severity};
 use crate::model::key::ResourceKey;
 use crate::model::tree::FieldPath;
 
@@ -54,9 +54,14 @@ pub fn check(mut set: DesiredSet, kinds: &[&dyn Kind]) -> DesiredSet {
         }
     }
     set.findings.extend(found);
-    set.findings
-        .sort_by(|a, b| (&a.at, &a.rule).cmp(&(&b.at, &b.rule)));
+    set.findings.sort_by(|a, b| place_of(a).cmp(&place_of(b)));
     set
+}
+
+/// By file and place; last of a file that there are more.
+fn place_of(finding: &Finding) -> (Option<&str>, bool, Option<&Span>, &str) {
+    let (at, rule) = (finding.at.as_ref(), finding.rule.as_str());
+    (at.map(|at| &*at.file), rule == MORE_FINDINGS, at, rule)
 }
 
 /// A document that speaks for a live object, and where it says so.

@@ -19,6 +19,7 @@ pub enum Severity {
 ///
 /// `message` names the object and the fault; `help` says what to do next.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub struct Finding {
     /// Error or warning.
     pub severity: Severity,
@@ -35,9 +36,27 @@ pub struct Finding {
     /// Whose, where that is known.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub key: Option<ResourceKey>,
+    /// How many findings it stands for: one, but for the one that tells how many are not shown.
+    #[serde(skip_serializing_if = "is_one", default = "one")]
+    pub stands_for: usize,
     /// The lines around `at`, already drawn with a caret; text only.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub snippet: Option<String>,
+}
+
+/// The rule of the finding that stands for those of a file that are not shown.
+pub const MORE_FINDINGS: &str = "more-findings";
+
+fn one() -> usize {
+    1
+}
+
+#[expect(
+    clippy::trivially_copy_pass_by_ref,
+    reason = "serde hands a field over by reference"
+)]
+fn is_one(count: &usize) -> bool {
+    *count == 1
 }
 
 impl Finding {
@@ -50,6 +69,7 @@ impl Finding {
             help: None,
             at: None,
             key: None,
+            stands_for: 1,
             snippet: None,
         }
     }

@@ -104,7 +104,8 @@ fn assemble(objects: Vec<ObjectPlan>, inputs: &Inputs<'_>) -> Plan {
     summary.errors = findings
         .iter()
         .filter(|f| f.severity == Severity::Error)
-        .count();
+        .map(|f| f.stands_for)
+        .sum();
     summary.least_seconds = writes
         .values()
         .map(|(class, n)| class.least_time(*n))

@@ -40,11 +40,11 @@ fn one(finding: &Finding) -> String {
 
 /// How many errors and warnings there are among `findings`.
 pub fn tally(findings: &[Finding]) -> (usize, usize) {
-    let errors = findings
-        .iter()
-        .filter(|f| f.severity == Severity::Error)
-        .count();
-    (errors, findings.len() - errors)
+    let of = |severity| {
+        let found = findings.iter().filter(|f| f.severity == severity);
+        found.map(|f| f.stands_for).sum()
+    };
+    (of(Severity::Error), of(Severity::Warning))
 }
 
 /// The whole report of `check`.

@@ -14,6 +14,7 @@ use super::node::{Entry, Node, Value};
 use super::scalar;
 use super::text::Fault;
 use super::yaml::{ANCHORS, DEPTH, Doc, FAULTS, NODES};
+use crate::model::finding::MORE_FINDINGS;
 
 /// Collects the events of one file into documents.
 pub(super) struct Builder<'b> {
@@ -83,7 +84,7 @@ impl<'b> Builder<'b> {
             let at = last.at.clone();
             let message = format!("{FAULTS} faults so far; the rest of the file is not read");
             let help = "mend the ones above and check again";
-            self.give_up(Fault::error("more-findings", at, message).help(help));
+            self.give_up(Fault::error(MORE_FINDINGS, at, message).help(help));
         }
         self.spent()
     }

@@ -152,11 +152,39 @@ fn an_error_in_one_app_leaves_the_others_free() {
 }
 
 #[test]
-fn a_thousand_faults_are_told_in_bounds() {
+fn a_thousand_faults_are_told_in_bounds_and_counted_whole() {
     let fields: String = (0..1000).map(|n| format!("  f{n}: 1\n")).collect();
-    let set = read(format!("{}{fields}", &GOOD[..GOOD.find("  note").unwrap()]).as_bytes());
-    assert!(set.findings.len() <= 201);
-    assert_eq!(set.findings.last().unwrap().rule, "more-findings");
+    let text = format!("{}{fields}", &GOOD[..GOOD.find("  note").unwrap()]);
+    let schema = schema();
+    let kinds = [KindShape {
+        name: "Service",
+        spec_schema: &schema,
+    }];
+    let checked = |set| crate::check::check(set, &[]);
+    let set = load_files([("a.yaml", text.as_bytes())], &kinds, checked);
+    assert_eq!(set.findings.len(), 201);
+    let last = set.findings.last().unwrap();
+    assert_eq!(
+        (last.rule.as_str(), last.stands_for),
+        ("more-findings", 800)
+    );
+    let all: usize = set.findings.iter().map(|f| f.stands_for).sum();
+    assert_eq!(all, 1000);
+}
+
+#[test]
+fn a_file_that_is_given_up_says_so_last() {
+    let twice: String = (0..300).map(|_| "  cpu: 1\n").collect();
+    let text = format!("{}{twice}", &GOOD[..GOOD.find("  tags").unwrap()]);
+    let set = read(text.as_bytes());
+    let last = set.findings.last().unwrap();
+    assert_eq!(last.rule, "more-findings");
+    assert!(
+        last.message.contains("the rest of the file is not read"),
+        "{last:?}"
+    );
+    let others = set.findings.iter().filter(|f| f.rule == "more-findings");
+    assert_eq!(others.count(), 1);
 }
 
 proptest! {

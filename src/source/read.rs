@@ -9,7 +9,7 @@ use super::bytes::{self, Meaning};
 use super::text::{Fault, Text};
 use super::{KindShape, frozen, header, shape, yaml};
 use crate::model::document::{DesiredSet, Document};
-use crate::model::finding::{Finding, Severity};
+use crate::model::finding::{Finding, MORE_FINDINGS, Severity};
 use crate::model::key::ResourceKey;
 use crate::model::tree::Tree;
 
@@ -153,14 +153,19 @@ fn spec_tree(tree: Tree) -> Tree {
 #[derive(Default)]
 struct Told {
     findings: Vec<Finding>,
+    /// How many more there are.
     more: usize,
+    /// That reading was given up, if it was.
+    given_up: Option<Finding>,
     /// Whether the file was scanned for apps already.
     scanned: bool,
 }
 
 impl Told {
     fn add(&mut self, text: &Text, fault: Fault, key: Option<&ResourceKey>) {
-        if self.findings.len() < TOLD {
+        if fault.rule == MORE_FINDINGS {
+            self.given_up = Some(text.finding(fault, key));
+        } else if self.findings.len() < TOLD {
             self.findings.push(text.finding(fault, key));
         } else {
             self.more += 1;
@@ -172,15 +177,24 @@ impl Told {
             .sort_by_key(|f| f.at.as_ref().map(|at| (at.line, at.column)));
         let last = self.findings.last().and_then(|f| f.at.clone());
         set.findings.append(&mut self.findings);
-        if let (true, Some(at)) = (self.more > 0, last) {
-            set.findings.push(
-                Finding::error(
-                    "more-findings",
-                    format!("{} more findings in {} are not shown", self.more, at.file),
-                )
-                .help("mend the ones above and check again")
-                .at(at),
-            );
+        if let (1.., Some(at)) = (self.more, last) {
+            let rest = match self.given_up {
+                Some(_) => ", and the rest of it is not read",
+                None => "",
+            };
+            let mut finding = Finding::error(
+                MORE_FINDINGS,
+                format!(
+                    "{} more findings in {} are not shown{rest}",
+                    self.more, at.file
+                ),
+            )
+            .help("mend the ones above and check again")
+            .at(at);
+            finding.stands_for = self.more;
+            set.findings.push(finding);
+        } else if let Some(finding) = self.given_up {
+            set.findings.push(finding);
         }
     }
 }

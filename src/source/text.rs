@@ -125,6 +125,7 @@ impl Text {
             message,
             help: fault.help,
             key: key.cloned(),
+            stands_for: 1,
             snippet: (!line.trim().is_empty()).then(|| {
                 snippet::draw(
                     &at,
