@@ -9,7 +9,6 @@ use crate::kinds::Kind;
 use crate::model::document::{DesiredSet, Document, Span};
 use crate::model::finding::{Finding, MORE_FINDINGS, Severity};
 use crate::model::key::ResourceKey;
-use crate::model::tree::FieldPath;
 
 /// Applies every kind's own rules, and the rule that no live object has two documents. Apps with
 /// an error are frozen.
@@ -72,12 +71,11 @@ struct Claimant<'d> {
 
 /// The field by which a document names its live object, or its own name.
 fn place(kind: &dyn Kind, document: &Document) -> Span {
-    let fields = kind.named_by().iter().map(|field| format!("spec.{field}"));
-    fields
-        .chain(std::iter::once("metadata.name".to_owned()))
-        .find_map(|path| document.fields.get(&FieldPath::dotted(&path)))
-        .unwrap_or(&document.at)
-        .clone()
+    let named = kind.named_by().iter().map(|field| ["spec", field]);
+    named
+        .chain(std::iter::once(["metadata", "name"]))
+        .find_map(|path| document.place_of(&path))
+        .unwrap_or_else(|| document.at.clone())
 }
 
 /// One error for each document that claims what another one claims too.

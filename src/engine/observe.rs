@@ -1,12 +1,11 @@
 //! Observing: one look at live AWS for many documents of all kinds at once.
 
-use std::collections::BTreeMap;
-
 use futures_util::future::join_all;
 
 use super::Engine;
-use crate::kinds::{KINDS, Wanted};
-use crate::model::document::DesiredSet;
+use crate::kinds::{Driver, KINDS, Kind, Wanted};
+use crate::model::document::{DesiredSet, Document};
+use crate::model::key::ResourceKey;
 use crate::model::scope::Scope;
 use crate::model::snapshot::{Observation, Seen, Snapshot};
 
@@ -17,36 +16,50 @@ impl Engine {
     pub async fn observe(&self, set: &DesiredSet, scope: &Scope) -> Snapshot {
         let mut looks = Vec::new();
         for kind in KINDS {
-            let wanted: Vec<Wanted> = set
+            let documents: Vec<&Document> = set
                 .documents
                 .values()
                 .filter(|d| d.key.kind == kind.name() && scope.holds(&d.key))
                 .filter(|d| !set.frozen.holds(&d.key.app))
-                .map(|d| Wanted {
-                    key: d.key.clone(),
-                    desired: kind.desired(d, set),
-                })
                 .collect();
-            if wanted.is_empty() {
-                continue;
-            }
-            if let Some(driver) = self.driver(kind.name()) {
+            if let (Some(driver), false) = (self.driver(kind.name()), documents.is_empty()) {
                 looks.push(async move {
-                    let at = self.cell.clock.now();
-                    let seen = driver.observe(&wanted).await;
-                    (at, wanted, seen)
+                    let mut found = Vec::with_capacity(documents.len());
+                    for some in documents.chunks(driver.at_a_time()) {
+                        found.extend(self.look_at(*kind, driver, some, set).await);
+                    }
+                    found
                 });
             }
         }
-        let mut objects = BTreeMap::new();
-        for (at, wanted, mut seen) in join_all(looks).await {
-            for Wanted { key, .. } in wanted {
+        let objects = join_all(looks).await.into_iter().flatten().collect();
+        Snapshot { objects }
+    }
+
+    async fn look_at(
+        &self,
+        kind: &dyn Kind,
+        driver: &dyn Driver,
+        documents: &[&Document],
+        set: &DesiredSet,
+    ) -> Vec<(ResourceKey, Observation)> {
+        let wanted: Vec<Wanted> = documents
+            .iter()
+            .map(|d| Wanted {
+                key: d.key.clone(),
+                desired: kind.desired(d, set),
+            })
+            .collect();
+        let at = self.cell.clock.now();
+        let mut seen = driver.observe(&wanted).await;
+        wanted
+            .into_iter()
+            .map(|Wanted { key, .. }| {
                 let seen = seen.remove(&key).unwrap_or_else(|| {
                     Seen::Unreadable("the look came back without it".to_owned())
                 });
-                objects.insert(key, Observation { seen, at });
-            }
-        }
-        Snapshot { objects }
+                (key, Observation { seen, at })
+            })
+            .collect()
     }
 }

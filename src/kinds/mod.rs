@@ -174,9 +174,9 @@ pub trait Kind: Send + Sync {
 
     /// The desired tree as of now, given what is there: a kind whose wishes depend on the clock
     /// or on live values (scheduled bounds) says so here.
-    fn expected(&self, desired: &Tree, live: &Live, now: Timestamp) -> Tree {
+    fn expected(&self, desired: Tree, live: &Live, now: Timestamp) -> Tree {
         let _ = (live, now);
-        desired.clone()
+        desired
     }
 
     /// Paths of the desired tree (dotted, `*` allowed) that only find the object or steer how it
@@ -274,6 +274,12 @@ pub enum StepError {
 
 /// The I/O half of a kind, over one cell.
 pub trait Driver: Send + Sync {
+    /// How many objects it is asked for at a time at the most. A driver whose calls name each object
+    /// loses nothing by a bound, and the wishes of a large estate are not all held at once.
+    fn at_a_time(&self) -> usize {
+        usize::MAX
+    }
+
     /// Looks at many objects at once, batched as widely as the calls allow; what is immutable at
     /// AWS may come from a cache, nothing else. Every wanted key has an answer in the result; a
     /// partial or failed answer from AWS is [`Seen::Unreadable`] for the objects it concerns,

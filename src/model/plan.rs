@@ -45,15 +45,13 @@ pub struct ObjectPlan {
     /// Worth telling, and in order: an operator's suspension, a value that is pending.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub notes: Vec<String>,
-    /// What pins it: a digest over the document, the live fields it was planned from, the steps
-    /// and the object's last write. A saved plan is written only while this is the same.
+    /// What pins its change: a digest over the document, the live fields it was planned from, the
+    /// steps and the object's last write. A saved plan is written only while this is the same.
+    /// Empty where nothing is to be written.
     pub pin: String,
     /// Facts that the engine records in the object's memory when they are new.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub remember: BTreeMap<String, Tree>,
-    /// What the document wants, normalised: the kind's own tree. Drivers find objects by it.
-    #[serde(skip)]
-    pub desired: Tree,
     /// Whether the object is still moving towards what was written (a rollout that we started).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rollout: Option<Rollout>,

@@ -226,7 +226,6 @@ fn word(hold: &Hold) -> &'static str {
 mod tests {
     use super::*;
     use crate::model::key::ResourceKey;
-    use crate::model::tree::Tree;
     use std::collections::BTreeMap;
 
     fn plan(status: Status, holds: Vec<Hold>) -> ObjectPlan {
@@ -239,7 +238,6 @@ mod tests {
             notes: Vec::new(),
             pin: String::new(),
             remember: BTreeMap::new(),
-            desired: Tree::Null,
             rollout: None,
             look_for: Vec::new(),
         }

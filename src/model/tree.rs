@@ -53,16 +53,8 @@ impl FieldPath {
 
     /// Whether `pattern` (dotted; `*` stands for any one segment) names exactly this path.
     pub fn matches(&self, pattern: &str) -> bool {
-        let mut wanted = pattern.split('.');
-        let mut have = self.0.iter();
-        loop {
-            match (wanted.next(), have.next()) {
-                (None, None) => return true,
-                (Some("*"), Some(_)) => {}
-                (Some(want), Some(segment)) if want == segment => {}
-                _ => return false,
-            }
-        }
+        let names: Vec<&str> = self.0.iter().map(String::as_str).collect();
+        is_named(&names, pattern)
     }
 
     /// The value at this path, if there is one.
@@ -72,6 +64,23 @@ impl FieldPath {
             _ => node.get(segment),
         })
     }
+}
+
+/// Whether `pattern` (dotted; `*` stands for any one name) names exactly these names.
+pub fn is_named(names: &[&str], pattern: &str) -> bool {
+    // Most patterns end differently, and a walk asks about every one of them at every field.
+    if let Some(last) = names.last()
+        && !pattern.ends_with(last)
+        && !pattern.ends_with('*')
+    {
+        return false;
+    }
+    let mut have = names.iter();
+    let fits = |wanted: &str| {
+        have.next()
+            .is_some_and(|name| wanted == "*" || wanted == *name)
+    };
+    pattern.split('.').all(fits) && have.next().is_none()
 }
 
 impl fmt::Display for FieldPath {
@@ -130,12 +139,32 @@ pub fn digest(tree: &Tree) -> String {
     hex::encode(Sha256::digest(tree.to_string().as_bytes()))
 }
 
-/// SHA-256, in lower-case hex, of anything that serialises to a tree.
+/// SHA-256, in lower-case hex, of a value's JSON text, which is fed to it as it is written. The same
+/// value of the same build gives the same digest; what must last longer goes through [`digest`].
 ///
 /// # Panics
 /// Never for the types of this crate: they hold no map with keys that are not strings.
 pub fn digest_of<T: Serialize>(value: &T) -> String {
-    digest(&to_tree(value))
+    let mut hash = Sha256::new();
+    let mut feed = std::io::BufWriter::with_capacity(1024, Feed(&mut hash));
+    #[expect(clippy::expect_used, reason = "our own types always serialise")]
+    serde_json::to_writer(&mut feed, value).expect("a type of this crate serialises");
+    // Flushes what is left; writing into a hash cannot fail.
+    drop(feed);
+    hex::encode(hash.finalize())
+}
+
+struct Feed<'h>(&'h mut Sha256);
+
+impl std::io::Write for Feed<'_> {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.0.update(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
 }
 
 /// A value of this crate as a tree.

@@ -4,7 +4,7 @@
 
 use crate::kinds::{Compare, FieldRule};
 use crate::model::change::Drift;
-use crate::model::tree::{FieldPath, Tree};
+use crate::model::tree::{FieldPath, Tree, is_named};
 
 /// The drift of `live` from `desired`, in path order. Paths start with `spec`. Fields that match
 /// a pattern of `identity` are skipped, with all below them.
@@ -12,20 +12,24 @@ pub fn diff(desired: &Tree, live: &Tree, rules: &[FieldRule], identity: &[&str])
     let mut walk = Walk {
         rules,
         identity,
+        here: Vec::new(),
         drift: Vec::new(),
     };
-    walk.compare(&FieldPath::root(), desired, Some(live));
+    walk.compare(desired, Some(live));
     walk.drift
 }
 
 /// Whether `live`, a whole live view, is as one drift's document wanted it at its path.
 pub fn is_mended(drift: &Drift, live: &Tree, rules: &[FieldRule]) -> bool {
-    let below = FieldPath::of(drift.path.segments().iter().skip(1).cloned());
-    let mut here = Some(live);
-    for segment in below.segments() {
-        here = here.and_then(|tree| tree.get(segment));
-    }
-    let rule = rules.iter().find(|rule| below.matches(rule.path));
+    let below: Vec<&str> = drift
+        .path
+        .segments()
+        .iter()
+        .skip(1)
+        .map(String::as_str)
+        .collect();
+    let here = below.iter().try_fold(live, |tree, name| tree.get(name));
+    let rule = rules.iter().find(|rule| is_named(&below, rule.path));
     in_order(
         rule.map_or(Compare::Exact, |r| r.compare),
         &drift.desired,
@@ -36,31 +40,40 @@ pub fn is_mended(drift: &Drift, live: &Tree, rules: &[FieldRule]) -> bool {
 struct Walk<'a> {
     rules: &'a [FieldRule],
     identity: &'a [&'a str],
+    /// The names that lead from the root to where the walk is. A path is made of them only for
+    /// what differs: nearly nothing does, and there are thousands of objects.
+    here: Vec<&'a str>,
     drift: Vec<Drift>,
 }
 
-impl Walk<'_> {
-    fn compare(&mut self, path: &FieldPath, desired: &Tree, live: Option<&Tree>) {
-        if self.identity.iter().any(|pattern| path.matches(pattern)) {
+impl<'a> Walk<'a> {
+    fn compare(&mut self, desired: &'a Tree, live: Option<&Tree>) {
+        if self
+            .identity
+            .iter()
+            .any(|pattern| is_named(&self.here, pattern))
+        {
             return;
         }
-        let rule = self.rules.iter().find(|rule| path.matches(rule.path));
+        let rule = self
+            .rules
+            .iter()
+            .find(|rule| is_named(&self.here, rule.path));
         match (rule, desired) {
             // A map without a rule is a level of the tree; with one it is a value.
             (None, Tree::Object(fields)) => {
                 for (name, value) in fields {
-                    let below = live.and_then(|l| l.get(name));
-                    self.compare(&path.child(name), value, below);
+                    self.here.push(name);
+                    self.compare(value, live.and_then(|l| l.get(name)));
+                    self.here.pop();
                 }
             }
             _ => {
                 let compare = rule.map_or(Compare::Exact, |r| r.compare);
                 if !in_order(compare, desired, live) {
+                    let path = std::iter::once("spec").chain(self.here.iter().copied());
                     self.drift.push(Drift {
-                        path: FieldPath::of(
-                            std::iter::once("spec")
-                                .chain(path.segments().iter().map(String::as_str)),
-                        ),
+                        path: FieldPath::of(path),
                         desired: desired.clone(),
                         live: live.cloned().unwrap_or(Tree::Null),
                     });

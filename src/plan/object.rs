@@ -10,7 +10,7 @@ use crate::model::document::Document;
 use crate::model::memory::{LATE_TOLD_FOR, NOTHING_COMES_AFTER, ObjectMemory};
 use crate::model::plan::{ObjectPlan, Status};
 use crate::model::snapshot::{Live, Seen};
-use crate::model::tree::{self, Tree};
+use crate::model::tree;
 
 /// How many corrections of the same drift within [`STALL_WINDOW`] make an object `Stalled`. Two
 /// can be chance (a console edit, a deploy); at the fourth somebody or something fights back.
@@ -27,44 +27,43 @@ pub fn plan(
 ) -> ObjectPlan {
     if inputs.set.frozen.holds(&document.key.app) {
         // What the document wants may not be computable: a reference may be what is broken.
-        return held(document, Tree::Null, memory, Status::Blocked, Hold::Frozen);
+        return held(document, Status::Blocked, Hold::Frozen);
     }
-    let desired = kind.desired(document, inputs.set);
     let seen = inputs.snapshot.objects.get(&document.key).map(|o| &o.seen);
     let live = match seen {
         None => {
             let cause = "it was not looked at".to_owned();
             let hold = Hold::Unreadable { cause };
-            return held(document, desired, memory, Status::Unreadable, hold);
+            return held(document, Status::Unreadable, hold);
         }
         Some(Seen::Unreadable(cause)) => {
             let cause = cause.clone();
             let hold = Hold::Unreadable { cause };
-            return held(document, desired, memory, Status::Unreadable, hold);
+            return held(document, Status::Unreadable, hold);
         }
         Some(Seen::Absent) => match memory.settling_until {
             Some(until) if inputs.now < until => {
                 let until = until.to_string();
                 let hold = Hold::Settling { until };
-                return held(document, desired, memory, Status::Deferred, hold);
+                return held(document, Status::Deferred, hold);
             }
             _ => None,
         },
         Some(Seen::Present(live)) => Some(live),
     };
-    decide(kind, document, desired, live, memory, inputs)
+    decide(kind, document, live, memory, inputs)
 }
 
 fn decide(
     kind: &dyn Kind,
     document: &Document,
-    desired: Tree,
     live: Option<&Live>,
     memory: &ObjectMemory,
     inputs: &Inputs<'_>,
 ) -> ObjectPlan {
+    let desired = kind.desired(document, inputs.set);
     let expected = match live {
-        Some(live) => kind.expected(&desired, live, inputs.now),
+        Some(live) => kind.expected(desired, live, inputs.now),
         None => desired,
     };
     let drift = live.map_or_else(Vec::new, |live| {
@@ -127,7 +126,9 @@ fn decide(
         (None, false) if holds.iter().all(Hold::is_passing) => Status::Deferred,
         (None, false) => Status::Blocked,
     };
-    let pin = pin(document, &drift, change.as_ref(), memory);
+    let pin = change
+        .as_ref()
+        .map_or_else(String::new, |change| pin(document, &drift, change, memory));
     ObjectPlan {
         key: document.key.clone(),
         status,
@@ -137,7 +138,6 @@ fn decide(
         notes,
         pin,
         remember,
-        desired: expected,
         rollout,
         look_for: overdue(memory, inputs.now),
     }
@@ -221,12 +221,7 @@ pub fn correction(drift: &[Drift]) -> String {
     )
 }
 
-fn pin(
-    document: &Document,
-    drift: &[Drift],
-    change: Option<&Change>,
-    memory: &ObjectMemory,
-) -> String {
+fn pin(document: &Document, drift: &[Drift], change: &Change, memory: &ObjectMemory) -> String {
     tree::digest_of(&(
         &document.spec,
         drift,
@@ -235,13 +230,7 @@ fn pin(
     ))
 }
 
-fn held(
-    document: &Document,
-    desired: Tree,
-    memory: &ObjectMemory,
-    status: Status,
-    hold: Hold,
-) -> ObjectPlan {
+fn held(document: &Document, status: Status, hold: Hold) -> ObjectPlan {
     ObjectPlan {
         key: document.key.clone(),
         status,
@@ -249,9 +238,8 @@ fn held(
         change: None,
         holds: vec![hold],
         notes: Vec::new(),
-        pin: pin(document, &[], None, memory),
+        pin: String::new(),
         remember: std::collections::BTreeMap::new(),
-        desired,
         rollout: None,
         look_for: Vec::new(),
     }

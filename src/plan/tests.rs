@@ -117,7 +117,7 @@ impl World {
                 line: 1,
                 column: 1,
             },
-            fields: BTreeMap::new(),
+            fields: Default::default(),
         };
         let mut snapshot = Snapshot::default();
         if let Some(seen) = seen {

@@ -296,7 +296,6 @@ pub(crate) mod tests {
             notes: Vec::new(),
             pin: String::new(),
             remember: BTreeMap::new(),
-            desired: Tree::Null,
             rollout: None,
             look_for: Vec::new(),
         }

@@ -92,8 +92,8 @@ fn lawful(bytes: &[u8]) -> Result<DesiredSet, TestCaseError> {
     prop_assert!(errors == 0 || set.frozen != Frozen::None, "{set:?}");
     for document in set.documents.values() {
         prop_assert!(document.spec.is_object());
-        for (path, span) in &document.fields {
-            prop_assert!(lines.len() >= span.line as usize, "{path} {span}");
+        for (path, line, column) in document.fields.iter() {
+            prop_assert!(lines.len() >= line as usize, "{path} {line}:{column}");
         }
     }
     Ok(set)

@@ -2,15 +2,14 @@
 //!
 //! Pure: only values.
 
-use std::collections::BTreeMap;
 use std::ops::Range;
 
 use serde_json::json;
 
 use super::bytes::shorten;
 use super::text::Text;
-use crate::model::document::Span;
-use crate::model::tree::{FieldPath, Tree};
+use crate::model::document::Places;
+use crate::model::tree::Tree;
 
 /// One value and the bytes where it stands.
 #[derive(Clone, Debug, PartialEq)]
@@ -80,30 +79,39 @@ impl Node {
     }
 
     /// Where each key and each list item below this node stands.
-    pub fn fields(&self, text: &Text) -> BTreeMap<FieldPath, Span> {
-        let mut fields = BTreeMap::new();
-        self.collect(&FieldPath::root(), text, &mut fields);
+    pub fn fields(&self, text: &Text) -> Places {
+        let mut fields = Places::default();
+        self.collect(&mut Vec::new(), text, &mut fields);
         fields
     }
 
-    fn collect(&self, path: &FieldPath, text: &Text, into: &mut BTreeMap<FieldPath, Span>) {
+    fn collect<'n>(&'n self, path: &mut Vec<&'n str>, text: &Text, into: &mut Places) {
         match &self.value {
             Value::Map(entries) => {
                 for entry in entries {
-                    let path = path.child(entry.key.as_str());
-                    into.insert(path.clone(), text.span(entry.key_at.start));
-                    entry.node.collect(&path, text, into);
+                    path.push(entry.key.as_str());
+                    let at = text.span(entry.key_at.start);
+                    into.put(path, at.line, at.column);
+                    entry.node.collect(path, text, into);
+                    path.pop();
                 }
             }
             Value::List(items) => {
                 for (i, item) in items.iter().enumerate() {
-                    let path = path.child(i.to_string());
-                    into.insert(path.clone(), text.span(item.at.start));
-                    item.collect(&path, text, into);
+                    let index = i.to_string();
+                    item.collect_item(&index, path, text, into);
                 }
             }
             _ => {}
         }
+    }
+
+    fn collect_item(&self, index: &str, path: &[&str], text: &Text, into: &mut Places) {
+        let mut path: Vec<&str> = path.to_vec();
+        path.push(index);
+        let at = text.span(self.at.start);
+        into.put(&path, at.line, at.column);
+        self.collect(&mut path, text, into);
     }
 
     /// Nodes in all, this one included.

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use aws_sdk_cloudwatch::types::AlarmType;
 use serde_json::json;
 
+use super::rules::{facts, whole};
 use super::{canonical, members, normal};
 use crate::aws::call::{AwsError, Permit, RawAnswer, read};
 use crate::aws::cell::Cell;
@@ -64,10 +65,10 @@ impl AlarmDriver {
                 let Some(unknown) = unknown.get(name) else {
                     return Err(format!("CloudWatch's answer on alarm {name} is incomplete"));
                 };
-                let whole = canonical::whole(alarm);
+                let alarm = canonical::whole(alarm);
                 let live = Live {
-                    view: normal::view(&whole),
-                    facts: json!({"sort": "metric", "alarm": whole, "unknown": unknown}),
+                    view: normal::view(&alarm),
+                    facts: facts(&alarm, unknown),
                 };
                 found.insert(name.to_owned(), live);
             }
@@ -110,7 +111,7 @@ impl AlarmDriver {
             }
         };
         let from = step.detail["from"].as_str();
-        let now = found.get(name).map(|live| digest(&live.facts["alarm"]));
+        let now = found.get(name).map(|live| digest(&whole(live)));
         match (from, now) {
             (None, None) => Ok(()),
             (Some(from), Some(now)) if from == now => Ok(()),
@@ -122,6 +123,10 @@ impl AlarmDriver {
 }
 
 impl Driver for AlarmDriver {
+    fn at_a_time(&self) -> usize {
+        10 * NAMES
+    }
+
     fn observe<'a>(&'a self, wanted: &'a [Wanted]) -> BoxFuture<'a, BTreeMap<ResourceKey, Seen>> {
         Box::pin(async move {
             let mut seen = BTreeMap::new();
@@ -137,10 +142,11 @@ impl Driver for AlarmDriver {
             }
             for batch in named.chunks(NAMES) {
                 let names: Vec<String> = batch.iter().map(|(_, name)| name.clone()).collect();
-                let found = self.look(&names).await;
+                let mut found = self.look(&names).await;
                 for (key, name) in batch {
-                    let one = match &found {
-                        Ok(found) => found.get(name).cloned().map_or(Seen::Absent, Seen::Present),
+                    let one = match &mut found {
+                        // No two documents speak for one alarm.
+                        Ok(found) => found.remove(name).map_or(Seen::Absent, Seen::Present),
                         Err(cause) => Seen::Unreadable(cause.clone()),
                     };
                     seen.insert((*key).clone(), one);

@@ -85,8 +85,8 @@ pub fn decide(question: &Question<'_>) -> Decision {
     if left.is_empty() {
         return decision;
     }
-    let whole = &live.facts["alarm"];
-    let request = normal::request(whole, &wish);
+    let whole = whole(live);
+    let request = normal::request(&whole, &wish);
     if let Some(hold) = contradiction(name, &request) {
         decision.holds.push(hold);
         return decision;
@@ -96,7 +96,7 @@ pub fn decide(question: &Question<'_>) -> Decision {
     let title = format!("set {} of alarm {name}", fields.join(", "));
     decision
         .steps
-        .push(step(name, title, json!(digest(whole)), request));
+        .push(step(name, title, json!(digest(&whole)), request));
     decision.risk = Some(match question.policy.destructive {
         Allow::Yes if !losses.is_empty() => {
             let whys: Vec<String> = losses.into_iter().map(|(_, why)| why).collect();
@@ -105,6 +105,19 @@ pub fn decide(question: &Question<'_>) -> Decision {
         _ => (Risk::Routine, "the alarm keeps its state".to_owned()),
     });
     decision
+}
+
+/// The facts of a metric alarm: all of it, and the members that this build does not know. The whole
+/// is kept as text, a quarter of the size of a tree: an estate has thousands of alarms, and few of
+/// them are ever written.
+pub(super) fn facts(whole: &Tree, unknown: &[String]) -> Tree {
+    json!({"sort": "metric", "alarm": whole.to_string(), "unknown": unknown})
+}
+
+/// The whole alarm, as it was read.
+pub(super) fn whole(live: &Live) -> Tree {
+    let text = live.facts["alarm"].as_str().unwrap_or_default();
+    serde_json::from_str(text).unwrap_or_default()
 }
 
 /// `from` is the digest of the live alarm that the request repeats; null for one that is created.
@@ -229,7 +242,7 @@ mod tests {
     }
 
     fn decide_on(spec: Value, live: Option<Value>, policy: &Policy) -> Decision {
-        let facts = |alarm: &Value| json!({"sort": "metric", "alarm": alarm, "unknown": []});
+        let facts = |alarm: &Value| super::facts(alarm, &[]);
         decide_with(spec, live.map(|w| (view(&w), facts(&w))), policy)
     }
 
@@ -294,7 +307,7 @@ mod tests {
     #[test]
     fn a_member_that_this_build_does_not_know_blocks_the_write() {
         let live = with(whole(), json!({"threshold": 95.0}));
-        let facts = json!({"sort": "metric", "alarm": live, "unknown": ["Novelty"]});
+        let facts = super::facts(&live, &["Novelty".to_owned()]);
         let decision = decide_with(spec(), Some((view(&live), facts)), &ALL_ALLOWED);
         assert!(decision.steps.is_empty());
         assert!(

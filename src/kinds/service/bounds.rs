@@ -85,13 +85,13 @@ struct Actions {
 }
 
 /// The desired tree with the bounds of now in place of those of `scaling`.
-pub fn expected(desired: &Tree, facts: &Facts, now: Timestamp) -> Tree {
-    let Some((declared, live)) = declared(desired).zip(facts.scaling.as_ref()) else {
-        return desired.clone();
+pub fn expected(mut desired: Tree, facts: &Facts, now: Timestamp) -> Tree {
+    let Some((declared, live)) = declared(&desired).zip(facts.scaling.as_ref()) else {
+        return desired;
     };
-    let actions = actions(desired, live);
+    let actions = actions(&desired, live);
     if actions.read.is_empty() && actions.unread.is_empty() {
-        return desired.clone();
+        return desired;
     }
     let at = |when| in_force(declared, &actions.read, when);
     let bounds = match shown(live) {
@@ -101,8 +101,7 @@ pub fn expected(desired: &Tree, facts: &Facts, now: Timestamp) -> Tree {
         Some(shown) if shown == at(now - FIRING_LATE) || shown == at(now + FIRING_EARLY) => shown,
         _ => at(now),
     };
-    let mut tree = desired.clone();
-    if let Some(scaling) = tree.get_mut("scaling").and_then(Tree::as_object_mut) {
+    if let Some(scaling) = desired.get_mut("scaling").and_then(Tree::as_object_mut) {
         scaling.insert("minCapacity".into(), json!(bounds.min));
         scaling.insert("maxCapacity".into(), json!(bounds.max));
         scaling.insert(
@@ -110,7 +109,7 @@ pub fn expected(desired: &Tree, facts: &Facts, now: Timestamp) -> Tree {
             json!({"min": bounds.min, "max": bounds.max}),
         );
     }
-    tree
+    desired
 }
 
 fn shown(live: &Scaling) -> Option<Bounds> {

@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::model::snapshot::Live;
-use crate::model::tree::Tree;
+use crate::model::tree::{self, Tree};
 
 /// A live service.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -213,7 +213,12 @@ impl Policy {
 impl Facts {
     /// The facts of `live`; `None` for facts that no build of ours can have made.
     pub fn of(live: &Live) -> Option<Self> {
-        Self::deserialize(&live.facts).ok()
+        serde_json::from_str(live.facts.as_str()?).ok()
+    }
+
+    /// What [`Facts::of`] reads: as text, which takes a quarter of the memory of a tree.
+    pub fn kept(&self) -> Tree {
+        Tree::String(tree::to_tree(self).to_string())
     }
 
     /// The revision that its tasks run, if it runs one that can be read: a service of an EXTERNAL

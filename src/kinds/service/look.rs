@@ -62,7 +62,7 @@ pub async fn look(driver: &ServiceDriver, wanted: &[Wanted]) -> BTreeMap<Resourc
                             facts.scaling = found.and_then(|f| f.clone().ok());
                             Seen::Present(Live {
                                 view: view::view(&service, &facts),
-                                facts: to_tree(&facts),
+                                facts: facts.kept(),
                             })
                         }
                     }
@@ -199,7 +199,7 @@ fn found_in(batch: &[&Wanted], answer: Result<Tree, AwsError>) -> Vec<(ResourceK
 fn one_of(answer: &Tree, name: &str) -> Found {
     if let Some(service) = named(answer, name) {
         return match view::facts(service) {
-            Some(facts) => Found::There(Box::new((service.clone(), facts))),
+            Some(facts) => Found::There(Box::new((view::viewed(service), facts))),
             None => Found::Unreadable("AWS's answer lacks members that it must hold".to_owned()),
         };
     }

@@ -92,10 +92,10 @@ impl Kind for Service {
         desired::desired(document)
     }
 
-    fn expected(&self, desired: &Tree, live: &Live, now: Timestamp) -> Tree {
+    fn expected(&self, desired: Tree, live: &Live, now: Timestamp) -> Tree {
         match facts::Facts::of(live) {
             Some(facts) => bounds::expected(desired, &facts, now),
-            None => desired.clone(),
+            None => desired,
         }
     }
 

@@ -93,7 +93,7 @@ impl Bench {
             panic!("not there");
         };
         let now = self.cell.clock.now();
-        let desired = Service.expected(&wanted.desired, &live, now);
+        let desired = Service.expected(wanted.desired.clone(), &live, now);
         let drift = diff(&desired, &live.view, Service.rules(), Service.identity());
         let decision = Service.decide(&Question {
             key: &wanted.key,

@@ -108,7 +108,7 @@ impl World {
             .collect();
         Live {
             view: view::view(&self.service, &facts),
-            facts: serde_json::to_value(&facts).unwrap(),
+            facts: facts.kept(),
         }
     }
 
@@ -126,7 +126,7 @@ impl World {
             "{errors:?}"
         );
         let live = self.live();
-        let desired = Service.expected(&Service.desired(&document, &set), &live, now());
+        let desired = Service.expected(Service.desired(&document, &set), &live, now());
         let drift = diff(&desired, &live.view, Service.rules(), Service.identity());
         let decision = Service.decide(&Question {
             key: &document.key,

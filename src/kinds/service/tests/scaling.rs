@@ -247,7 +247,7 @@ pub(super) fn expected_at(world: &World, spec: Value, at: &str) -> (Value, Value
     let document = document("Service", spec);
     let set = set([document.clone()]);
     let tree = Service.expected(
-        &Service.desired(&document, &set),
+        Service.desired(&document, &set),
         &world.live(),
         at.parse().unwrap(),
     );
