@@ -14,11 +14,14 @@ use aws_smithy_runtime_api::client::http::{
 };
 use aws_smithy_runtime_api::client::interceptors::Intercept;
 use aws_smithy_runtime_api::client::interceptors::context::BeforeTransmitInterceptorContextMut;
-use aws_smithy_runtime_api::client::orchestrator::{HttpRequest, Metadata};
+use aws_smithy_runtime_api::client::orchestrator::{HttpRequest, HttpResponse, Metadata};
 use aws_smithy_runtime_api::client::result::ConnectorError;
 use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
+use aws_smithy_types::body::SdkBody;
 use aws_smithy_types::config_bag::ConfigBag;
+use http_body_util::BodyExt as _;
 
+use super::answer;
 use super::call::Permit;
 use crate::clock::Clock;
 use crate::model::operation::{Effect, operation};
@@ -255,13 +258,36 @@ struct Threshold {
 impl HttpConnector for Threshold {
     fn call(&self, request: HttpRequest) -> HttpConnectorFuture {
         match self.door.admit(&request) {
-            Ok(()) => self.inner.call(request),
+            Ok(()) => {
+                let name = request.extension::<CallName>().cloned();
+                let answer = self.inner.call(request);
+                HttpConnectorFuture::new(async move { sound(name, answer.await?).await })
+            }
             // `user` errors are never retried by the SDK.
             Err(refusal) => {
                 HttpConnectorFuture::ready(Err(ConnectorError::user(Box::new(refusal))))
             }
         }
     }
+}
+
+/// Lets in only what can be AWS's whole answer: see [`answer`].
+async fn sound(
+    name: Option<CallName>,
+    mut response: HttpResponse,
+) -> Result<HttpResponse, ConnectorError> {
+    let Some(CallName(name)) = name.filter(|_| response.status().is_success()) else {
+        return Ok(response);
+    };
+    let body = std::mem::replace(response.body_mut(), SdkBody::taken());
+    let body = body
+        .collect()
+        .await
+        .map_err(|error| ConnectorError::other(error, None))?
+        .to_bytes();
+    answer::check(&name, &body).map_err(|why| ConnectorError::other(Box::new(why), None))?;
+    *response.body_mut() = SdkBody::from(body);
+    Ok(response)
 }
 
 #[cfg(test)]

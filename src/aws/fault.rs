@@ -1,5 +1,6 @@
 //! Faults: what an AWS error means for what may be done next. Decided here and nowhere else.
 
+use aws_credential_types::provider::error::CredentialsError;
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use aws_smithy_runtime_api::client::result::{ConnectorError, SdkError};
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
@@ -159,8 +160,14 @@ impl AwsError {
                 Some(e) => match refusal_of(e) {
                     Some(refusal) => (Fault::NotSent, String::new(), refusal.to_string()),
                     None if never_connected(e) => (Fault::NotSent, String::new(), chain(e)),
+                    None if unsigned(e) => {
+                        (Fault::NotSent, String::new(), NO_CREDENTIALS.to_owned())
+                    }
                     None => (Fault::Unknown, String::new(), chain(e)),
                 },
+                None if unsigned(error) => {
+                    (Fault::NotSent, String::new(), NO_CREDENTIALS.to_owned())
+                }
                 None => (Fault::Unknown, String::new(), chain(error)),
             },
             SdkError::ConstructionFailure(_) => (Fault::NotSent, String::new(), chain(error)),
@@ -184,6 +191,21 @@ impl AwsError {
             message: message.chars().take(MESSAGE_MAX).collect(),
         }
     }
+}
+
+const NO_CREDENTIALS: &str = "there are no AWS credentials that work; set AWS_PROFILE or --profile, \
+    or the variables AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or sign in again";
+
+/// Whether no credentials were to be had, so that nothing could be signed, nor sent.
+fn unsigned(error: &(dyn std::error::Error + 'static)) -> bool {
+    let mut current = Some(error);
+    while let Some(e) = current {
+        if e.is::<CredentialsError>() {
+            return true;
+        }
+        current = e.source();
+    }
+    false
 }
 
 /// Whether the request cannot have left: hyper's connector says so in the text of its I/O error.

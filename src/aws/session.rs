@@ -57,8 +57,23 @@ const SERVICES: [&str; 6] = [
     "STS",
 ];
 
+/// An endpoint that cannot be one.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "{url:?} is no endpoint: it must begin with http:// or https:// and name a host; see \
+     --endpoint-url, AWS_ENDPOINT_URL, AWS_ENDPOINT_URL_{variable} and the profile's endpoint_url, \
+     and unset what is empty"
+)]
+pub struct BadEndpoint {
+    url: String,
+    variable: String,
+}
+
 /// Loads it. Sends nothing to the estate; credentials are fetched when they are first needed.
-pub async fn open(wish: &Wish) -> Session {
+///
+/// # Errors
+/// An endpoint that no request could be sent to.
+pub async fn open(wish: &Wish) -> Result<Session, BadEndpoint> {
     let http = aws_smithy_http_client::Builder::new()
         .tls_provider(Provider::Rustls(CryptoMode::AwsLc))
         .build_https();
@@ -87,8 +102,31 @@ pub async fn open(wish: &Wish) -> Session {
         (None, None) => {}
     }
     let sdk = loader.load().await;
+    check_endpoints(&sdk)?;
     let reach = reach(&sdk);
-    Session { sdk, http, reach }
+    Ok(Session { sdk, http, reach })
+}
+
+/// The SDK panics at an empty endpoint, and sends to nobody what goes to one without a scheme.
+fn check_endpoints(sdk: &SdkConfig) -> Result<(), BadEndpoint> {
+    for service in SERVICES {
+        for url in [
+            sdk.endpoint_url().map(str::to_owned),
+            own_endpoint(sdk, service),
+        ]
+        .into_iter()
+        .flatten()
+        {
+            let sound = url.parse::<http::Uri>().is_ok_and(|uri| {
+                matches!(uri.scheme_str(), Some("http" | "https")) && uri.host().is_some()
+            });
+            if !sound {
+                let variable = service.to_uppercase().replace(' ', "_");
+                return Err(BadEndpoint { url, variable });
+            }
+        }
+    }
+    Ok(())
 }
 
 /// How far the clients made from `sdk` reach, looking at the endpoint of each service as the SDK
@@ -166,10 +204,29 @@ mod tests {
             region: Some("us-east-1".into()),
             ..Wish::default()
         };
-        let near = open(&wish("http://127.0.0.1:4566")).await;
+        let near = open(&wish("http://127.0.0.1:4566")).await.unwrap();
         assert_eq!(near.reach, Reach::Loopback);
-        let far = open(&wish("https://example.com")).await;
+        let far = open(&wish("https://example.com")).await.unwrap();
         assert_eq!(far.reach, Reach::Network);
         assert_eq!(far.sdk.region().map(Region::as_ref), Some("us-east-1"));
+    }
+
+    #[tokio::test]
+    async fn an_endpoint_that_is_none_is_told_before_anything_is_sent() {
+        for url in [
+            "",
+            "127.0.0.1:4566",
+            "localhost",
+            "ftp://example.com",
+            "http://",
+        ] {
+            let wish = Wish {
+                endpoint_url: Some(url.to_owned()),
+                region: Some("us-east-1".into()),
+                ..Wish::default()
+            };
+            let error = open(&wish).await.unwrap_err().to_string();
+            assert!(error.contains("is no endpoint"), "{url}: {error}");
+        }
     }
 }

@@ -60,7 +60,7 @@ impl Context {
             region_else: settings.region.clone(),
             profile: aws.profile.clone(),
         })
-        .await;
+        .await?;
         let mode = match (aws.read_only, intent) {
             (false, Intent::Write) => Mode::ReadWrite,
             _ => Mode::ReadOnly,

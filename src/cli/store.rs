@@ -41,7 +41,7 @@ pub async fn run(settings: Option<&Path>, args: &StoreArgs) -> anyhow::Result<Ex
         region_else: settings.region.clone(),
         profile: aws.profile.clone(),
     })
-    .await;
+    .await?;
     let cell = Cell::connect(
         &session.sdk,
         session.http.clone(),

@@ -67,6 +67,8 @@ pub struct Folder {
     root: PathBuf,
     clock: Clock,
     watch: Option<Watch>,
+    /// How the files stood when they were read last.
+    read: String,
     /// Which apps each file held when it last loaded without an error.
     held: BTreeMap<String, BTreeSet<String>>,
 }
@@ -89,19 +91,26 @@ impl Folder {
             root: root.to_owned(),
             clock,
             watch,
+            read: String::new(),
             held: BTreeMap::new(),
         }
     }
 
-    async fn at_rest(&self) {
-        let mut before = source::fingerprint(&self.root);
+    /// Whether the files are not as they were read last. A log or a swap file beside the documents
+    /// is no reason to look at AWS.
+    fn is_stale(&self) -> bool {
+        source::fingerprint(&self.root) != self.read
+    }
+
+    async fn at_rest(&mut self) {
+        self.read = source::fingerprint(&self.root);
         for _ in 0..RESTLESS {
             self.clock.sleep(AT_REST).await;
             let after = source::fingerprint(&self.root);
-            if after == before {
+            if after == self.read {
                 return;
             }
-            before = after;
+            self.read = after;
         }
     }
 
@@ -149,10 +158,40 @@ impl Desired for Folder {
 
     fn changed(&mut self) -> Pin<Box<dyn Future<Output = ()> + Send + '_>> {
         Box::pin(async move {
-            match &mut self.watch {
-                Some(watch) => watch.changed().await,
-                None => std::future::pending().await,
+            loop {
+                match &mut self.watch {
+                    Some(watch) => watch.changed().await,
+                    None => std::future::pending().await,
+                }
+                if self.is_stale() {
+                    return;
+                }
             }
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn only_what_a_load_would_read_is_worth_a_look() {
+        let root = tempfile::tempdir().unwrap();
+        let save = |name: &str, text: &str| fs::write(root.path().join(name), text).unwrap();
+        save("a.yaml", "# nothing yet\n");
+        let mut folder = Folder::open(root.path(), Clock::virtual_at(jiff::Timestamp::UNIX_EPOCH));
+        folder.load().await;
+        assert!(!folder.is_stale());
+        save("notes.txt", "a log grows");
+        save(".a.yaml.swp", "an editor is open");
+        assert!(!folder.is_stale());
+        save("a.yaml", "# something else, and longer\n");
+        assert!(folder.is_stale());
+        folder.load().await;
+        fs::remove_file(root.path().join("a.yaml")).unwrap();
+        assert!(folder.is_stale());
     }
 }

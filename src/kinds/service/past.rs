@@ -67,16 +67,18 @@ pub fn written(memory: &ObjectMemory) -> Option<Written> {
     })
 }
 
-/// A revision that we registered a moment ago for exactly this base and size.
+/// A revision that we registered a moment ago for exactly this base and size, and that no service was
+/// pointed at yet: one that was may have been taken away since, with all else that was set back.
 pub fn prepared(memory: &ObjectMemory, base: &str, size: &Size, now: Timestamp) -> Option<String> {
     let step = applied(memory, "ecs.RegisterTaskDefinition", "step")?;
     let result = applied(memory, "ecs.RegisterTaskDefinition", "result");
     let fresh = instant(result).is_some_and(|at| now < at + REVISION_KEPT);
     let same = text(Some(step), "base").as_deref() == Some(base)
         && step.get("size") == Some(&size_tree(size));
-    (fresh && same)
-        .then(|| text(result, "taskDefinitionArn"))
-        .flatten()
+    let arn = text(result, "taskDefinitionArn")?;
+    let used = applied(memory, "ecs.UpdateService", "result")
+        .is_some_and(|update| text(Some(update), "taskDefinition").as_ref() == Some(&arn));
+    (fresh && same && !used).then_some(arn)
 }
 
 /// What became of the size `size` that we wrote, when the service does not run it.
