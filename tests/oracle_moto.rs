@@ -126,6 +126,16 @@ async fn service(client: &aws_sdk_ecs::Client, cluster: &str, name: &str, count:
         .task_definition(name)
         .desired_count(count)
         .launch_type(ecs::LaunchType::Fargate)
+        // Only a service behind a load balancer has a grace period.
+        .load_balancers(
+            ecs::LoadBalancer::builder()
+                .target_group_arn(format!(
+                    "arn:aws:elasticloadbalancing:us-east-1:123456789012:targetgroup/{name}/1"
+                ))
+                .container_name("app")
+                .container_port(8080)
+                .build(),
+        )
         .send()
         .await
         .unwrap();
