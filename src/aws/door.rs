@@ -50,6 +50,9 @@ pub enum Role {
         /// The one table.
         table: String,
     },
+    /// What fetches credentials: STS to take on a role, sign-in and metadata services. No API of the
+    /// estate or the store.
+    Credentials,
 }
 
 /// Why the door did not let a request out. Nothing was sent.
@@ -81,6 +84,9 @@ pub enum Refusal {
     /// Too little of the lease is left to be sure that the answer comes under it.
     #[error("the door refused {0}: the lease ends too soon for it; it is planned again")]
     LeaseTooShort(String),
+    /// The credentials' door was asked for something else.
+    #[error("the credentials' door refused {0}: it is for fetching credentials only")]
+    NotForCredentials(String),
     /// The store's door was asked for something that is not the store's.
     #[error("the store's door refused {0}: it is not an operation on the store's table {1}")]
     NotTheStore(String, String),
@@ -140,6 +146,9 @@ impl Door {
     }
 
     fn admit(&self, request: &HttpRequest) -> Result<(), Refusal> {
+        if self.0.role == Role::Credentials {
+            return admit_credentials(request);
+        }
         let name = match request.extension::<CallName>() {
             Some(CallName(name)) => name.clone(),
             None => return Err(Refusal::Nameless),
@@ -147,6 +156,7 @@ impl Door {
         match &self.0.role {
             Role::Estate(mode) => self.admit_estate(*mode, name, request.extension::<Permit>()),
             Role::Store { table } => admit_store(table, name, request.body().bytes()),
+            Role::Credentials => admit_credentials(request),
         }
     }
 
@@ -183,6 +193,34 @@ impl Door {
         }
         Ok(())
     }
+}
+
+/// How STS gives credentials. Its requests are forms that begin with the operation's name.
+const ROLE_TAKING: &[&str] = &[
+    "Action=AssumeRole&",
+    "Action=AssumeRoleWithSAML&",
+    "Action=AssumeRoleWithWebIdentity&",
+];
+
+/// Credential providers make their own clients, which do not name their calls; so what is refused
+/// here is what speaks a protocol of the estate's or the store's APIs.
+fn admit_credentials(request: &HttpRequest) -> Result<(), Refusal> {
+    let refused = |what: &str| Err(Refusal::NotForCredentials(what.to_owned()));
+    if let Some(CallName(name)) = request.extension::<CallName>() {
+        return refused(name);
+    }
+    for header in ["x-amz-target", "smithy-protocol"] {
+        if let Some(value) = request.headers().get(header) {
+            return refused(value);
+        }
+    }
+    let body = request.body().bytes().unwrap_or_default();
+    let taking = |form: &&str| body.starts_with(form.as_bytes());
+    if body.starts_with(b"Action=") && !ROLE_TAKING.iter().any(taking) {
+        let text = String::from_utf8_lossy(body);
+        return refused(text.split('&').next().unwrap_or_default());
+    }
+    Ok(())
 }
 
 /// The store's operations. `CreateTable` and the two after it are for `evenkeel store create`.
@@ -317,6 +355,34 @@ mod tests {
         fn call(&self, _request: HttpRequest) -> HttpConnectorFuture {
             HttpConnectorFuture::ready(Err(ConnectorError::io("nowhere".into())))
         }
+    }
+
+    #[test]
+    fn the_credentials_door_lets_out_what_fetches_credentials_and_no_call_of_an_estate() {
+        let form = |text: &'static str| HttpRequest::new(SdkBody::from(text));
+        assert_eq!(
+            admit_credentials(&form("Action=AssumeRole&Version=2011-06-15")),
+            Ok(())
+        );
+        assert_eq!(admit_credentials(&form("")), Ok(()));
+        let refused = |request: &HttpRequest| {
+            matches!(
+                admit_credentials(request),
+                Err(Refusal::NotForCredentials(_))
+            )
+        };
+        assert!(refused(&form(
+            "Action=ModifyDBInstance&DBInstanceIdentifier=x"
+        )));
+        let mut update = form("{}");
+        update.headers_mut().insert(
+            "x-amz-target",
+            "AmazonEC2ContainerServiceV20141113.UpdateService",
+        );
+        assert!(refused(&update));
+        let mut put = form("");
+        put.headers_mut().insert("smithy-protocol", "rpc-v2-cbor");
+        assert!(refused(&put));
     }
 
     #[tokio::test(start_paused = true)]

@@ -14,6 +14,9 @@ use aws_types::origin::Origin;
 use aws_types::region::Region;
 use aws_types::service_config::ServiceConfigKey;
 
+use super::door::{Door, Role};
+use crate::clock::Clock;
+
 /// What was asked for on the command line and in the settings.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Wish {
@@ -73,11 +76,13 @@ pub struct BadEndpoint {
 ///
 /// # Errors
 /// An endpoint that no request could be sent to.
-pub async fn open(wish: &Wish) -> Result<Session, BadEndpoint> {
+pub async fn open(wish: &Wish, clock: &Clock) -> Result<Session, BadEndpoint> {
     let http = aws_smithy_http_client::Builder::new()
         .tls_provider(Provider::Rustls(CryptoMode::AwsLc))
         .build_https();
-    let mut loader = aws_config::defaults(BehaviorVersion::latest()).http_client(http.clone());
+    // Whoever forgets to put a door of its own in front finds this one, which lets no call out.
+    let door = Door::new(Role::Credentials, clock.clone(), http.clone());
+    let mut loader = aws_config::defaults(BehaviorVersion::latest()).http_client(door);
     if let Some(profile) = &wish.profile {
         loader = loader.profile_name(profile);
     }
@@ -204,9 +209,13 @@ mod tests {
             region: Some("us-east-1".into()),
             ..Wish::default()
         };
-        let near = open(&wish("http://127.0.0.1:4566")).await.unwrap();
+        let near = open(&wish("http://127.0.0.1:4566"), &Clock::system())
+            .await
+            .unwrap();
         assert_eq!(near.reach, Reach::Loopback);
-        let far = open(&wish("https://example.com")).await.unwrap();
+        let far = open(&wish("https://example.com"), &Clock::system())
+            .await
+            .unwrap();
         assert_eq!(far.reach, Reach::Network);
         assert_eq!(far.sdk.region().map(Region::as_ref), Some("us-east-1"));
     }
@@ -225,7 +234,7 @@ mod tests {
                 region: Some("us-east-1".into()),
                 ..Wish::default()
             };
-            let error = open(&wish).await.unwrap_err().to_string();
+            let error = open(&wish, &Clock::system()).await.unwrap_err().to_string();
             assert!(error.contains("is no endpoint"), "{url}: {error}");
         }
     }

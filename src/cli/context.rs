@@ -54,18 +54,18 @@ impl Context {
         intent: Intent,
     ) -> anyhow::Result<Context> {
         let settings = settings(file)?;
-        let session = session::open(&Wish {
+        let wish = Wish {
             endpoint_url: aws.endpoint_url.clone(),
             region: aws.region.clone(),
             region_else: settings.region.clone(),
             profile: aws.profile.clone(),
-        })
-        .await?;
+        };
+        let clock = Clock::system();
+        let session = session::open(&wish, &clock).await?;
         let mode = match (aws.read_only, intent) {
             (false, Intent::Write) => Mode::ReadWrite,
             _ => Mode::ReadOnly,
         };
-        let clock = Clock::system();
         let entropy = Entropy::system();
         let cell = Cell::connect(&session.sdk, session.http.clone(), mode, clock, entropy).await?;
         guard::check(

@@ -35,18 +35,19 @@ pub async fn run(settings: Option<&Path>, args: &StoreArgs) -> anyhow::Result<Ex
     if aws.read_only {
         bail!("creating a table writes, and --read-only forbids it");
     }
-    let session = session::open(&Wish {
+    let wish = Wish {
         endpoint_url: aws.endpoint_url.clone(),
         region: aws.region.clone(),
         region_else: settings.region.clone(),
         profile: aws.profile.clone(),
-    })
-    .await?;
+    };
+    let clock = Clock::system();
+    let session = session::open(&wish, &clock).await?;
     let cell = Cell::connect(
         &session.sdk,
         session.http.clone(),
         Mode::ReadOnly,
-        Clock::system(),
+        clock,
         Entropy::system(),
     )
     .await?;
