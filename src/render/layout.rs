@@ -67,7 +67,7 @@ fn wrap_from(text: &str, first: usize, rest: usize) -> Vec<String> {
             if used > 0 {
                 lines.push(String::new());
             } else {
-                let left = word.split_off(width);
+                let left = word.split_off(joint(&word, width));
                 if let Some(line) = lines.last_mut() {
                     line.extend(&word);
                 }
@@ -77,6 +77,17 @@ fn wrap_from(text: &str, first: usize, rest: usize) -> Vec<String> {
         }
     }
     lines
+}
+
+/// Where a word of more than `width` characters is cut: at its last joint that fits, if that leaves a
+/// line worth having.
+fn joint(word: &[char], width: usize) -> usize {
+    let fits = word.get(..width).unwrap_or(word);
+    fits.iter()
+        .rposition(|c| matches!(c, '.' | '/' | '-' | ':' | '_' | ',' | '?' | '&'))
+        .map(|at| at + 1)
+        .filter(|at| *at > width / 3)
+        .unwrap_or(width)
 }
 
 /// `label` padded to `indent`, then `text`, wrapped below itself.
@@ -169,6 +180,11 @@ mod tests {
     fn a_word_that_is_too_long_is_cut_and_nothing_is_lost() {
         let lines = wrap("one abcdefghij two", 4);
         assert_eq!(lines, ["one", "abcd", "efgh", "ij", "two"]);
+        let lines = wrap("spec.scaling.targetTracking.web-cpu.scaleInCooldown", 40);
+        assert_eq!(
+            lines,
+            ["spec.scaling.targetTracking.web-cpu.", "scaleInCooldown"]
+        );
     }
 
     #[test]
