@@ -6,6 +6,7 @@ use evenkeel::model::document::DesiredSet;
 use evenkeel::model::pass::{Ended, Pass};
 use evenkeel::model::scope::Scope;
 use evenkeel::twin::World;
+use evenkeel::twin::estate::FargateService;
 use evenkeel::twin::faults::Fault;
 use serde_json::json;
 
@@ -93,4 +94,41 @@ async fn an_approved_write_whose_answer_is_lost_is_looked_up_and_the_rest_goes_o
         assert_eq!(pass.objects[0].ended, Ended::Converged, "write {nth}");
         assert_eq!(pass.written(), 2, "write {nth}");
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_image_that_an_approved_size_overtook_is_based_anew_at_once() {
+    let rig = Rig::new().await;
+    rig.twin.world(|w| {
+        let web = FargateService::new("main", "web")
+            .image("app:v1")
+            .size(256, 512);
+        w.add_service(&web).unwrap();
+    });
+    rig.clock.sleep(std::time::Duration::from_secs(3600)).await;
+    rig.twin.world(|w| {
+        w.calls.clear();
+        // Between our last reading and our write.
+        let ci = |w: &mut World| {
+            w.deploy_image("main", "web", "app:v2").unwrap();
+        };
+        w.faults
+            .next("ecs.UpdateService", Fault::ActBefore(Box::new(ci)));
+    });
+    let set = load(
+        "apiVersion: evenkeel/v1alpha1\nkind: Service\nmetadata: {app: shop, name: web}\n\
+         spec: {cluster: main, cpu: 512, memory: 1024}\n",
+    );
+    let plan = rig.engine.plan(&set, &Scope::all(), &EVERYTHING).await;
+    let options = ApplyOptions {
+        pinned: Pinned::Yes,
+        ..rig.options(Wait::ForRollouts)
+    };
+    let pass = rig.engine.apply(&set, plan, &options, &Silent).await;
+    assert_eq!(crate::rig::complaints(&pass), Vec::<String>::new());
+    let images: Vec<String> = rig.twin.world(|w| {
+        let definition = w.task_definition_of("main", "web").unwrap();
+        definition.images().map(str::to_owned).collect()
+    });
+    assert_eq!(images, ["app:v2"]);
 }

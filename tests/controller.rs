@@ -273,3 +273,62 @@ async fn throttled_writes_are_no_failures() {
     let pass = rig.apply(&set, evenkeel::engine::apply::Wait::No).await;
     assert_eq!(crate::rig::complaints(&pass), Vec::<String>::new());
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_controller_that_is_told_to_stop_while_a_look_waits_in_line_ends() {
+    let names: Vec<String> = (0..40).map(|n| format!("web-{n:02}")).collect();
+    let names: Vec<&str> = names.iter().map(String::as_str).collect();
+    let rig = rig(&names).await;
+    let documents: String = names
+        .iter()
+        .map(|name| {
+            service(
+                name,
+                name,
+                "cpu: 512, memory: 1024, scaling: {minCapacity: 1, maxCapacity: 2}",
+            )
+        })
+        .collect();
+    let folder = Folder::default();
+    folder.save(&documents);
+    rig.twin.world(|w| w.latency = Duration::from_millis(200));
+    // At any moment: in the middle of looks, of passes, and of both.
+    for seconds in [1, 3, 7, 12, 20, 33] {
+        let looks = Looks::default();
+        let running = beside(&rig, &folder, &looks, async {
+            rig.clock.sleep(Duration::from_secs(seconds)).await;
+        });
+        let limit = Duration::from_secs(120);
+        let ended = tokio::time::timeout(limit, running).await;
+        assert!(
+            ended.is_ok(),
+            "told to stop after {seconds} s, and still there"
+        );
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_pass_stops_when_the_documents_of_its_app_are_gone() {
+    let names: Vec<String> = (0..30).map(|n| format!("web-{n:02}")).collect();
+    let names: Vec<&str> = names.iter().map(String::as_str).collect();
+    let rig = rig(&names).await;
+    let documents: String = names
+        .iter()
+        .map(|name| service("shop", name, "cpu: 1024, memory: 2048"))
+        .collect();
+    let folder = Folder::default();
+    folder.save(&(documents + &service("blog", "web-00-other", "tags: {a: b}")));
+    beside(&rig, &folder, &Looks::default(), async {
+        rig.clock.sleep(Duration::from_secs(8)).await;
+        folder.save(&service("blog", "web-00-other", "tags: {a: b}"));
+        rig.clock.sleep(Duration::from_secs(600)).await;
+    })
+    .await;
+    let resized = rig
+        .twin
+        .world(|w| names.iter().filter(|n| cpu(w, n) == Some(1024)).count());
+    assert!(
+        resized < 28,
+        "{resized} of 30 were resized after their documents had gone"
+    );
+}

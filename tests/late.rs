@@ -84,3 +84,35 @@ async fn a_write_of_an_earlier_step_whose_answer_was_lost_is_recorded_as_applied
     }
     assert_eq!(outcomes, [Outcome::Unknown, Outcome::Applied]);
 }
+
+#[tokio::test(start_paused = true)]
+async fn an_alarm_whose_creation_was_not_answered_is_recorded_as_it_is() {
+    for (fault, expected) in [
+        (Fault::LostAfter, Outcome::Applied),
+        (Fault::LostBefore, Outcome::NotApplied),
+    ] {
+        let rig = Rig::new().await;
+        rig.twin
+            .world(|w| w.faults.next("cloudwatch.PutMetricAlarm", fault));
+        let set = load(
+            "apiVersion: evenkeel/v1alpha1\nkind: Alarm\nmetadata: {app: shop, name: cpu}\n\
+             spec: {preset: CpuHigh, dimensions: {ClusterName: main, ServiceName: web}}\n",
+        );
+        let pass = rig.apply(&set, Wait::No).await;
+        assert_eq!(crate::rig::complaints(&pass), Vec::<String>::new());
+        assert_eq!(pass.written(), 1);
+        let store = rig.engine.store.as_ref().unwrap();
+        let outcomes: Vec<Outcome> = store
+            .history("shop", None)
+            .await
+            .unwrap()
+            .iter()
+            .filter_map(|entry| match &entry.record {
+                Record::Outcome { outcome, .. } => Some(*outcome),
+                Record::Intent { .. } => None,
+            })
+            .take(2)
+            .collect();
+        assert_eq!(outcomes, [Outcome::Unknown, expected]);
+    }
+}

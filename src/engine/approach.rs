@@ -1,7 +1,7 @@
 //! The approach to an object's writes: the rate tokens of all its steps in hand, then a fresh
 //! reading and plan, and whether that plan is the one that was shown.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use super::app::AppRun;
 use super::object::STOPPED;
@@ -21,8 +21,18 @@ pub(super) struct Done {
     pub(super) written: Vec<String>,
     /// Requests that may have had an effect.
     pub(super) sent: usize,
+    /// Whether the next attempt repairs what our own write did to another's.
+    pub(super) repair: Repair,
     /// Rate tokens in hand, by operation.
     tokens: BTreeMap<String, Vec<RateToken>>,
+}
+
+/// Whether a write of ours has overtaken somebody else's unseen, and is to be based anew on it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) enum Repair {
+    #[default]
+    None,
+    Due,
 }
 
 impl Done {
@@ -129,30 +139,35 @@ fn scarcest_first(mut operations: Vec<String>) -> Vec<String> {
 }
 
 /// Whether what is about to be written is what somebody read and approved: at first the very same
-/// change, and after a part of it was written no more than the rest of it.
+/// change, and after a part of it was written no more than the rest of it. A repair of our own write
+/// is part of that write.
 pub(super) fn was_shown(
     fresh: &ObjectPlan,
     change: &Change,
     planned: &ObjectPlan,
     done: &Done,
 ) -> bool {
+    if done.repair == Repair::Due {
+        return true;
+    }
     if done.sent == 0 {
         return fresh.pin == planned.pin;
     }
     let Some(shown) = &planned.change else {
         return false;
     };
-    let titles: BTreeSet<_> = shown
-        .steps
-        .iter()
-        .map(|s| (&s.operation, &s.title))
-        .collect();
+    // The same write may be told in other words once a part has changed; a revision is named by
+    // its base, and another base is another write.
+    let same = |a: &Step, b: &Step| {
+        let based = a.operation == "ecs.RegisterTaskDefinition";
+        a.operation == b.operation && a.object == b.object && (!based || a.title == b.title)
+    };
     change.risk <= shown.risk
         && fresh.drift.iter().all(|d| planned.drift.contains(d))
         && change
             .steps
             .iter()
-            .all(|s| titles.contains(&(&s.operation, &s.title)))
+            .all(|step| shown.steps.iter().any(|other| same(step, other)))
 }
 
 #[cfg(test)]
@@ -192,7 +207,7 @@ mod tests {
             reason: String::new(),
             steps: fields
                 .iter()
-                .map(|(path, _)| step("ecs.UpdateService", path))
+                .map(|(path, _)| step("ecs.RegisterTaskDefinition", path))
                 .collect(),
         });
         plan

@@ -75,13 +75,13 @@ struct AppState {
 
 type Work<'a> = Pin<Box<dyn Future<Output = (String, Vec<ObjectPass>)> + Send + 'a>>;
 
-/// How soon the next look is due.
+/// When the next look is due.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Next {
     /// As set.
     OnTime,
-    /// Something is on its way, or waits its turn.
-    Soon(Duration),
+    /// Something is on its way, or waits its turn: at this time of the boot clock.
+    At(Duration),
     /// Somebody wants something else by now.
     AtOnce,
 }
@@ -107,7 +107,9 @@ pub async fn run(
     let mut apps: BTreeMap<String, AppState> = BTreeMap::new();
     let mut work: FuturesUnordered<Work<'_>> = FuturesUnordered::new();
     loop {
-        let (set, plan) = {
+        // What passes that end during the look ask for.
+        let mut next = Next::OnTime;
+        let looked = {
             let mut look = pin!(async {
                 let set = desired.load().await;
                 let plan = engine.plan(&set, &options.scope, &apply.policy).await;
@@ -121,36 +123,43 @@ pub async fn run(
             loop {
                 tokio::select! {
                     biased;
-                    () = &mut shutdown => {
-                        finish(work, &apply.stop, observer).await;
-                        return;
-                    }
+                    () = &mut shutdown => break None,
                     // A pass in flight goes on beside the look.
                     Some((app, objects)) = work.next(), if !work.is_empty() => {
-                        conclude(engine, &mut apps, observer, &app, &objects);
+                        next = next.or(conclude(engine, &mut apps, observer, &app, &objects));
                     }
-                    looked = &mut look => break looked,
+                    looked = &mut look => break Some(looked),
                 }
             }
         };
+        // The look is let go of first: a pass may stand behind it in the line for a rate token.
+        let Some((set, plan)) = looked else {
+            finish(work, &apply.stop, observer).await;
+            return;
+        };
         observer.looked(&set, &plan);
-        let mut next = Next::OnTime;
+        let soon = clock.boot() + engine.cell.entropy.jitter(SOON);
         let set = Arc::new(set);
-        for (app, objects) in by_app(plan) {
+        let planned = by_app(plan);
+        // An app whose documents are gone, or do not load, is in no plan.
+        for (app, state) in apps
+            .iter_mut()
+            .filter(|(app, _)| !planned.contains_key(*app))
+        {
+            state.wishes(&wish(&set, app));
+        }
+        for (app, objects) in planned {
             let state = apps.entry(app.clone()).or_default();
             state.wishes(&wish(&set, &app));
             let idle = options.writes == Allow::No || !objects.iter().any(is_work);
             if state.pass.is_some() || idle {
-                next = next.or(if objects.iter().any(is_on_its_way) {
-                    Next::Soon(SOON)
-                } else {
-                    Next::OnTime
-                });
+                if objects.iter().any(is_on_its_way) {
+                    next = next.or(Next::At(soon));
+                }
                 continue;
             }
-            let wait = state.not_before.saturating_sub(clock.boot());
-            if !wait.is_zero() {
-                next = next.or(Next::Soon(wait));
+            if clock.boot() < state.not_before {
+                next = next.or(Next::At(state.not_before));
                 continue;
             }
             let stop = apply.stop.child_token();
@@ -168,13 +177,13 @@ pub async fn run(
                 (app, done)
             }));
         }
-        let pause = match next {
-            Next::OnTime => options.interval,
-            Next::Soon(wait) => wait.min(options.interval),
-            Next::AtOnce => Duration::ZERO,
+        let on_time = clock.boot() + engine.cell.entropy.jitter(options.interval);
+        let mut due = match next {
+            Next::OnTime => on_time,
+            Next::At(at) => at.min(on_time),
+            Next::AtOnce => continue,
         };
-        let mut timer = clock.sleep_boxed(engine.cell.entropy.jitter(pause));
-        let mut hastened = pause <= SOON;
+        let mut timer = clock.sleep_boxed(due.saturating_sub(clock.boot()));
         loop {
             tokio::select! {
                 biased;
@@ -185,14 +194,13 @@ pub async fn run(
                 Some((app, objects)) = work.next(), if !work.is_empty() => {
                     match conclude(engine, &mut apps, observer, &app, &objects) {
                         Next::AtOnce => break,
-                        // What was written is looked at soon; many apps that end one after the
-                        // other do not put that look off.
-                        Next::Soon(wait) if !hastened => {
-                            hastened = true;
-                            let wait = wait.min(options.interval);
-                            timer = clock.sleep_boxed(engine.cell.entropy.jitter(wait));
+                        // Never later than it was: many apps that end one after the other do not
+                        // put a look off.
+                        Next::At(at) if at < due => {
+                            due = at;
+                            timer = clock.sleep_boxed(due.saturating_sub(clock.boot()));
                         }
-                        Next::Soon(_) | Next::OnTime => {}
+                        Next::At(_) | Next::OnTime => {}
                     }
                 }
                 () = desired.changed() => break,
@@ -206,8 +214,8 @@ impl Next {
     fn or(self, other: Next) -> Next {
         match (self, other) {
             (Next::AtOnce, _) | (_, Next::AtOnce) => Next::AtOnce,
-            (Next::Soon(a), Next::Soon(b)) => Next::Soon(a.min(b)),
-            (Next::Soon(a), Next::OnTime) | (Next::OnTime, Next::Soon(a)) => Next::Soon(a),
+            (Next::At(a), Next::At(b)) => Next::At(a.min(b)),
+            (Next::At(at), Next::OnTime) | (Next::OnTime, Next::At(at)) => Next::At(at),
             (Next::OnTime, Next::OnTime) => Next::OnTime,
         }
     }
@@ -252,7 +260,7 @@ async fn finish(
     }
 }
 
-/// Takes note of how a pass ended; says how soon its app is looked at again.
+/// Takes note of how a pass ended; says when its app is looked at again.
 fn conclude(
     engine: &Engine,
     apps: &mut BTreeMap<String, AppState>,
@@ -273,12 +281,12 @@ fn conclude(
         let pause = engine.cell.entropy.jitter(pause);
         state.failures = state.failures.saturating_add(1);
         state.not_before = engine.cell.clock.boot() + pause;
-        return Next::Soon(pause.max(SOON));
+        return Next::At(state.not_before);
     }
     state.failures = 0;
     state.not_before = Duration::ZERO;
     if objects.iter().any(|o| !o.written.is_empty()) {
-        Next::Soon(SOON)
+        Next::At(engine.cell.clock.boot() + engine.cell.entropy.jitter(SOON))
     } else {
         Next::OnTime
     }

@@ -29,7 +29,7 @@ use crate::model::plan::{ObjectPlan, Plan, Status};
 use crate::model::scope::Scope;
 use crate::model::snapshot::Snapshot;
 use crate::plan::{self, Inputs};
-use crate::store::Store;
+use crate::store::{Store, StoreError};
 
 /// How long a reading of an app's history serves for objects that are in order. Another replica
 /// may have died in the middle of a write that shows nowhere but in the store.
@@ -98,17 +98,28 @@ impl Engine {
         if apps.is_empty() {
             return plan;
         }
+        let mut unasked = apps.clone();
         let mut queries = stream::iter(apps)
             .map(|app| async move { (store.memory(&app).await, app) })
             .buffer_unordered(STORE_QUERIES);
         while let Some((read, app)) = queries.next().await {
+            unasked.remove(&app);
             match read {
                 Ok(objects) => {
                     memory.objects.extend(objects);
                     self.recalled().insert(app, self.cell.clock.boot());
                 }
-                Err(error) => {
+                // One row that cannot be read is its app's own matter.
+                Err(error @ StoreError::Corrupt { .. }) => {
                     memory.unread.insert(app, error.to_string());
+                }
+                // A store that is away is away for all: asking on would take this look minutes.
+                Err(error) => {
+                    unasked.insert(app);
+                    let cause = error.to_string();
+                    let away = unasked.iter().map(|app| (app.clone(), cause.clone()));
+                    memory.unread.extend(away);
+                    break;
                 }
             }
         }

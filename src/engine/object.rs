@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::app::{AppFault, AppRun};
 use super::apply::{Pinned, untouched};
-use super::approach::{Done, was_shown};
+use super::approach::{Done, Repair, was_shown};
 use super::progress::Event;
 use crate::aws::budget::RateToken;
 use crate::aws::door::{CALL_TIMEOUT, LEASE_MARGIN};
@@ -126,6 +126,7 @@ impl AppRun<'_> {
         if self.options.pinned == Pinned::Yes && !was_shown(&fresh, change, planned, done) {
             return Ok(Attempt::Done(Ended::Held(MOVED.to_owned())));
         }
+        done.repair = Repair::None;
         let mut earlier = BTreeMap::new();
         for (index, step) in change.steps.iter().enumerate() {
             // Writing takes time, and may be stopped between two steps.
@@ -150,7 +151,7 @@ impl AppRun<'_> {
                 Sent::Stop(attempt) => return Ok(attempt),
             }
         }
-        self.await_showing(&planned.key, memory, lease).await
+        self.await_showing(&planned.key, memory, lease, done).await
     }
 
     /// One step: the last reading, the intent, one request, the outcome.
@@ -337,6 +338,7 @@ impl AppRun<'_> {
         key: &ResourceKey,
         memory: &mut ObjectMemory,
         lease: &Lease,
+        done: &mut Done,
     ) -> Result<Attempt, AppFault> {
         let clock = &self.engine.cell.clock;
         let deadline = clock.boot() + SETTLING_BOUND;
@@ -352,6 +354,7 @@ impl AppRun<'_> {
             }
             // What came to light at this reading is no lag: waiting could only lose sight of it.
             if fresh.change.is_some() && self.remember(lease, &fresh, memory).await? == News::Some {
+                done.repair = Repair::Due;
                 return Ok(Attempt::Again(fresh.notes.join("; ")));
             }
             // Waiting cannot change what waits for a person.

@@ -1,16 +1,17 @@
 //! Resolving: what became of a write whose answer was lost, read from what is there now.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::Engine;
 use super::object::{SETTLING_BOUND, applied_fact, applied_word};
 use crate::aws::door::CALL_TIMEOUT;
-use crate::kinds::{KINDS, LateEffect};
-use crate::model::change::Step;
+use crate::kinds::{KINDS, LateEffect, Policy};
+use crate::model::change::{Drift, Step};
 use crate::model::document::DesiredSet;
 use crate::model::entry::Outcome;
 use crate::model::key::ResourceKey;
-use crate::model::memory::{CameLate, LastWrite, ObjectMemory, OpenIntent};
+use crate::model::memory::{CameLate, LastWrite, Memory, ObjectMemory, OpenIntent};
 use crate::model::scope::Scope;
 use crate::model::snapshot::Seen;
 use crate::model::tree::Tree;
@@ -38,7 +39,7 @@ impl Engine {
             return Ok(());
         };
         self.cell.clock.sleep(self.still_to_wait(&open)).await;
-        let Some((outcome, detail)) = self.find_effect(set, key, &open).await else {
+        let Some((outcome, detail)) = self.find_effect(set, key, memory, &open).await else {
             return Ok(());
         };
         let now = self.cell.clock.now();
@@ -150,6 +151,7 @@ impl Engine {
         &self,
         set: &DesiredSet,
         key: &ResourceKey,
+        memory: &ObjectMemory,
         open: &OpenIntent,
     ) -> Option<(Outcome, Tree)> {
         let step = step_of(open)?;
@@ -168,28 +170,74 @@ impl Engine {
                 Tree::from("no trace of it was there when it was looked up"),
             ));
         }
-        if !set.documents.contains_key(key) {
+        let Some(document) = set.documents.get(key) else {
             return Some((
                 Outcome::Superseded,
                 Tree::from("its document is gone, so nothing tells what it was to bring about"),
             ));
-        }
-        let mut snapshot = self.observe(set, &Scope::target(key)).await;
-        let seen = snapshot.objects.remove(key)?.seen;
-        let kind = KINDS.iter().find(|k| k.name() == key.kind)?;
-        match seen {
-            Seen::Unreadable(_) => None,
-            Seen::Absent => Some((
+        };
+        let scope = Scope::target(key);
+        let snapshot = self.observe(set, &scope).await;
+        let closed = ObjectMemory {
+            open: None,
+            ..memory.clone()
+        };
+        let memory = Memory {
+            consulted: true,
+            objects: BTreeMap::from([(key.clone(), closed)]),
+            ..Memory::default()
+        };
+        let plan = self.plan_from(
+            set,
+            &scope,
+            &snapshot,
+            &memory,
+            &Policy::CONTROLLER,
+            &BTreeMap::new(),
+        );
+        let now = plan.objects.first()?;
+        match (&snapshot.objects.get(key)?.seen, open.drift.is_empty()) {
+            (Seen::Unreadable(_), _) => None,
+            // It was to be created.
+            (Seen::Absent, true) => Some((
+                Outcome::NotApplied,
+                Tree::from("nothing was there when it was looked up"),
+            )),
+            (Seen::Present(_), true) if now.drift.is_empty() && now.change.is_none() => Some((
+                Outcome::Applied,
+                Tree::from("found as it was to be when it was looked up"),
+            )),
+            (Seen::Absent, false) => Some((
                 Outcome::Superseded,
                 Tree::from("the object was gone when it was looked up"),
             )),
-            Seen::Present(live) => {
-                let mended = |d: &&_| is_mended(d, &live.view, kind.rules());
-                let there = open.drift.iter().filter(mended).count();
+            (Seen::Present(live), _) => {
+                let kind = KINDS.iter().find(|k| k.name() == key.kind)?;
+                let desired = kind.desired(document, set);
+                let desired = kind.expected(desired, live, self.cell.clock.now());
+                let there = |d: &&Drift| {
+                    if is_wanted(d, &desired) {
+                        // The plan of now knows best: of values that AWS holds back, too, and of
+                        // those that are to be undone.
+                        !now.drift.iter().any(|other| other.path == d.path)
+                    } else {
+                        is_mended(d, &live.view, kind.rules())
+                    }
+                };
+                let there = open.drift.iter().filter(there).count();
                 Some(judged(there, open.drift.len()))
             }
         }
     }
+}
+
+/// Whether the document still wants of a field what a write was to bring about.
+fn is_wanted(drift: &Drift, desired: &Tree) -> bool {
+    let names = drift.path.segments().iter().skip(1);
+    let here = names
+        .into_iter()
+        .try_fold(desired, |tree, name| tree.get(name));
+    here == Some(&drift.desired)
 }
 
 /// What `there` of the `all` fields that a write was to mend say of it, once nothing of it can be on

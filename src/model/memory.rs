@@ -79,6 +79,8 @@ pub struct CameLate {
 /// How long after it was announced a write can still have its effect: AWS refuses a request whose
 /// signature is older (Signature Version 4 allows 15 minutes of skew at most).
 pub const NOTHING_COMES_AFTER: SignedDuration = SignedDuration::from_mins(20);
+/// When a given-up write is not looked for any more, even if no look could tell what came of it.
+pub const GIVEN_UP_FOR_GOOD: SignedDuration = SignedDuration::from_hours(24);
 /// How long a late effect is told of.
 pub const LATE_TOLD_FOR: SignedDuration = SignedDuration::from_hours(7 * 24);
 

@@ -7,7 +7,7 @@ use super::diff::diff;
 use crate::kinds::{Allow, Decision, Kind, Policy, Question};
 use crate::model::change::{Action, Change, Drift, Hold, Risk};
 use crate::model::document::Document;
-use crate::model::memory::{LATE_TOLD_FOR, NOTHING_COMES_AFTER, ObjectMemory};
+use crate::model::memory::{GIVEN_UP_FOR_GOOD, LATE_TOLD_FOR, NOTHING_COMES_AFTER, ObjectMemory};
 use crate::model::plan::{ObjectPlan, Status};
 use crate::model::snapshot::{Live, Seen};
 use crate::model::tree;
@@ -148,7 +148,10 @@ fn overdue(memory: &ObjectMemory, now: Timestamp) -> Vec<String> {
     memory
         .given_up
         .iter()
-        .filter(|open| now.duration_since(open.at) >= NOTHING_COMES_AFTER)
+        .filter(|open| {
+            let age = now.duration_since(open.at);
+            (NOTHING_COMES_AFTER..GIVEN_UP_FOR_GOOD).contains(&age)
+        })
         .map(|open| open.id.clone())
         .collect()
 }
@@ -213,12 +216,9 @@ fn general_hold(
 
 /// What a write corrects: the fields and the values wanted, whatever they are instead.
 pub fn correction(drift: &[Drift]) -> String {
-    tree::digest_of(
-        &drift
-            .iter()
-            .map(|d| (&d.path, &d.desired))
-            .collect::<Vec<_>>(),
-    )
+    let wanted: Vec<_> = drift.iter().map(|d| (&d.path, &d.desired)).collect();
+    // It is remembered, and compared with that of a later build.
+    tree::digest(&tree::to_tree(&wanted))
 }
 
 fn pin(document: &Document, drift: &[Drift], change: &Change, memory: &ObjectMemory) -> String {

@@ -15,9 +15,11 @@ use std::sync::Arc;
 
 use super::{Decision, Driver, FieldRule, Kind, Question};
 use crate::aws::cell::Cell;
+use crate::model::change::{Drift, Step};
 use crate::model::document::{DesiredSet, Document};
 use crate::model::finding::Finding;
 use crate::model::tree::Tree;
+use crate::plan::diff::is_mended;
 
 /// The kind `Alarm`.
 #[derive(Debug)]
@@ -82,6 +84,13 @@ spec:
 
     fn decide(&self, question: &Question<'_>) -> Decision {
         rules::decide(question)
+    }
+
+    fn mends(&self, step: &Step, drift: &[Drift]) -> Vec<Drift> {
+        // A field that is held back stands in the request as it is live.
+        let after = normal::view(&step.detail["request"]);
+        let here = |d: &&Drift| is_mended(d, &after, self.rules());
+        drift.iter().filter(here).cloned().collect()
     }
 
     fn driver(&self, cell: &Arc<Cell>) -> Box<dyn Driver> {

@@ -11,6 +11,7 @@ use std::sync::Arc;
 
 use super::{Decision, Driver, FieldRule, Kind, Question};
 use crate::aws::cell::Cell;
+use crate::model::change::{Drift, Step};
 use crate::model::document::{DesiredSet, Document};
 use crate::model::finding::Finding;
 use crate::model::tree::Tree;
@@ -72,6 +73,15 @@ spec:
 
     fn decide(&self, question: &Question<'_>) -> Decision {
         decide::decide(question)
+    }
+
+    fn mends(&self, step: &Step, drift: &[Drift]) -> Vec<Drift> {
+        // A field that is held back is not in the request.
+        let here = |d: &&Drift| {
+            let field = d.path.segments().get(1);
+            field.and_then(|field| step.detail.get(field)) == Some(&d.desired)
+        };
+        drift.iter().filter(here).cloned().collect()
     }
 
     fn driver(&self, cell: &Arc<Cell>) -> Box<dyn Driver> {
