@@ -12,6 +12,7 @@ mod architecture;
 mod bad_inputs;
 mod behind;
 mod ci_deploys;
+mod cli;
 mod controller;
 mod crash;
 mod demo;

@@ -11,14 +11,14 @@ use super::context::Context;
 use super::exit::Exit;
 use super::guard::Intent;
 use super::out::print;
-use super::plan::{SavedPlan, allow, read};
+use super::plan::allow;
 use super::progress::Shown;
+use super::saved::{no_other_scope, read, still_true};
 use crate::engine::apply::{ApplyOptions, Pinned, Wait};
 use crate::engine::desired::load;
 use crate::kinds::{Allow, Policy};
 use crate::model::pass::{Pass, PassVerdict};
 use crate::model::plan::Plan;
-use crate::model::scope::Scope;
 use crate::render::{json, markdown, pass as render_pass, plan as render};
 use crate::store::Patience;
 
@@ -29,6 +29,9 @@ use crate::store::Patience;
 pub async fn run(settings: Option<&Path>, args: &ApplyArgs) -> anyhow::Result<Exit> {
     if args.aws.read_only {
         bail!("apply writes, and --read-only forbids it; `evenkeel plan` shows what it would do");
+    }
+    if args.plan.is_some() {
+        no_other_scope(args)?;
     }
     let interactive = std::io::stdin().is_terminal();
     if !args.yes && !interactive {
@@ -46,7 +49,7 @@ pub async fn run(settings: Option<&Path>, args: &ApplyArgs) -> anyhow::Result<Ex
         apply_immediately: Allow::Yes,
     };
     let (plan, policy) = match &saved {
-        Some(saved) => still_true(&context, &set, saved).await?,
+        Some(saved) => still_true(&context, &set, saved, policy.destructive).await?,
         None => {
             let scope = args.scope.scope();
             (context.engine.plan(&set, &scope, &policy).await, policy)
@@ -123,43 +126,4 @@ fn confirmed(plan: &Plan) -> anyhow::Result<bool> {
         .read_line(&mut answer)
         .context("reading the answer")?;
     Ok(matches!(answer.trim().to_lowercase().as_str(), "y" | "yes"))
-}
-
-/// The saved plan, made anew, if every object that it changes would be changed in the same way.
-async fn still_true(
-    context: &Context,
-    set: &crate::model::document::DesiredSet,
-    saved: &SavedPlan,
-) -> anyhow::Result<(Plan, Policy)> {
-    let cell = &context.engine.cell;
-    if (&saved.account, &saved.region) != (&cell.account, &cell.region) {
-        bail!(
-            "the plan was made for account {} in {}, and this is account {} in {}; nothing was \
-             written",
-            saved.account,
-            saved.region,
-            cell.account,
-            cell.region
-        );
-    }
-    let policy = Policy {
-        destructive: allow(saved.allow_destructive),
-        during_rollout: allow(saved.during_rollout),
-        apply_immediately: Allow::Yes,
-    };
-    let changed = || saved.plan.objects.iter().filter(|o| o.change.is_some());
-    let scope = Scope::among(changed().map(|o| o.key.clone()));
-    let fresh = context.engine.plan(set, &scope, &policy).await;
-    let moved: Vec<String> = changed()
-        .filter(|o| fresh.object(&o.key).is_none_or(|f| f.pin != o.pin))
-        .map(|o| format!("  {}", o.key))
-        .collect();
-    if !moved.is_empty() {
-        bail!(
-            "the saved plan is no longer true, and nothing was written. The document, the live \
-             object or its last write has moved since for:\n{}\nMake a new plan",
-            moved.join("\n")
-        );
-    }
-    Ok((fresh, policy))
 }

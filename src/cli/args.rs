@@ -259,7 +259,7 @@ pub struct ApplyArgs {
     /// Where.
     #[command(flatten)]
     pub folder: FolderArgs,
-    /// Write exactly this saved plan, or nothing.
+    /// Write exactly this saved plan, or nothing; it has a scope of its own.
     #[arg(long, value_name = "FILE")]
     pub plan: Option<PathBuf>,
     /// Do not ask.

@@ -14,6 +14,7 @@ pub mod out;
 pub mod plan;
 pub mod progress;
 pub mod run;
+pub mod saved;
 pub mod schema;
 pub mod settings;
 pub mod status;

@@ -2,34 +2,16 @@
 
 use std::path::Path;
 
-use anyhow::{Context as _, bail};
-use serde::{Deserialize, Serialize};
-
 use super::args::{Format, PlanArgs};
 use super::context::Context;
 use super::exit::Exit;
 use super::guard::Intent;
 use super::out::print;
+use super::saved::{SavedPlan, save};
 use crate::engine::desired::load;
 use crate::kinds::{Allow, Policy};
-use crate::model::plan::{Plan, Verdict};
+use crate::model::plan::Verdict;
 use crate::render::{json, markdown, plan as render};
-
-/// A plan as it is saved: with the place that it was made for, and what it was allowed.
-#[derive(Debug, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct SavedPlan {
-    /// The account.
-    pub account: String,
-    /// The region.
-    pub region: String,
-    /// Whether destructive changes were planned.
-    pub allow_destructive: bool,
-    /// Whether size changes were planned during rollouts.
-    pub during_rollout: bool,
-    /// The plan.
-    pub plan: Plan,
-}
 
 /// Whether a flag allows.
 pub fn allow(flag: bool) -> Allow {
@@ -76,44 +58,4 @@ pub async fn run(settings: Option<&Path>, args: &PlanArgs) -> anyhow::Result<Exi
         Verdict::Drift => Exit::Drift,
         Verdict::Held => Exit::Held,
     })
-}
-
-fn save(file: &Path, saved: &SavedPlan) -> anyhow::Result<()> {
-    if !saved.plan.history_consulted {
-        bail!(
-            "the plan is not saved: without a store it does not know of open writes or rollbacks; \
-             name one with --store"
-        );
-    }
-    let text = json::text(saved);
-    // Written beside and renamed, so that nobody ever reads half a plan; under a name that no
-    // other save, of this file or of another, has at the same time.
-    let mut beside = file.as_os_str().to_owned();
-    beside.push(format!(".{}.partial", std::process::id()));
-    std::fs::write(&beside, text)
-        .and_then(|()| std::fs::rename(&beside, file))
-        .with_context(|| format!("saving the plan to {}", file.display()))
-}
-
-/// Reads a saved plan.
-///
-/// # Errors
-/// A file that is not one, or of another version.
-pub fn read(file: &Path) -> anyhow::Result<SavedPlan> {
-    let text = std::fs::read_to_string(file)
-        .with_context(|| format!("reading the plan {}", file.display()))?;
-    let saved: SavedPlan = serde_json::from_str(&text).with_context(|| {
-        format!(
-            "{} is not a saved plan of this version; make one with `evenkeel plan --out FILE`",
-            file.display()
-        )
-    })?;
-    if saved.plan.version != 1 {
-        bail!(
-            "{} is a plan of version {}, and this evenkeel writes version 1; make a new plan",
-            file.display(),
-            saved.plan.version
-        );
-    }
-    Ok(saved)
 }

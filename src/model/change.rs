@@ -163,6 +163,8 @@ pub enum Hold {
     },
     /// Something of the app did not load.
     Frozen,
+    /// Somebody approved a plan that has no change of it.
+    Unapproved,
     /// The plan's audit found a fault in the plan: a bug of ours.
     Audit {
         /// Which law.
@@ -223,6 +225,10 @@ impl fmt::Display for Hold {
             Hold::Frozen => f.write_str(
                 "a document of this app did not load, so nothing of the app is written; see the \
                  errors above",
+            ),
+            Hold::Unapproved => f.write_str(
+                "it has drifted since the plan was saved, so nothing of it was approved; make a \
+                 new plan",
             ),
             Hold::Audit { why } => write!(
                 f,

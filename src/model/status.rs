@@ -218,6 +218,7 @@ fn word(hold: &Hold) -> &'static str {
         Hold::Pending { .. } => "Pending",
         Hold::Destructive { .. } => "Destructive",
         Hold::Frozen => "Frozen",
+        Hold::Unapproved => "Unapproved",
         Hold::Audit { .. } => "Audit",
     }
 }

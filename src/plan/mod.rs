@@ -2,6 +2,7 @@
 //!
 //! Pure: every function here takes values and returns values.
 
+pub mod approved;
 pub mod audit;
 pub mod diff;
 pub mod object;
@@ -72,10 +73,38 @@ fn assemble(objects: Vec<ObjectPlan>, inputs: &Inputs<'_>) -> Plan {
         .filter(|f| f.key.as_ref().is_none_or(|key| inputs.scope.holds(key)))
         .cloned()
         .collect();
-    let mut calls = inputs.reads.clone();
+    let mut plan = Plan {
+        version: 1,
+        plan_id: String::new(),
+        made_at: inputs.now,
+        history_consulted: inputs.memory.consulted,
+        history_unread: inputs.memory.unread.clone(),
+        objects,
+        findings,
+        calls: inputs.reads.clone(),
+        summary: Summary::default(),
+    };
+    count(&mut plan);
+    plan
+}
+
+/// Fills in what follows from a plan's objects and findings: its id, the counts, and the mutations
+/// beside the reads that its calls hold.
+fn count(plan: &mut Plan) {
+    let Plan {
+        version: _,
+        plan_id,
+        made_at: _,
+        history_consulted: _,
+        history_unread: _,
+        objects,
+        findings,
+        calls,
+        summary,
+    } = plan;
+    *summary = Summary::default();
     let mut writes: BTreeMap<&'static str, (&'static RateClass, u64)> = BTreeMap::new();
-    let mut summary = Summary::default();
-    for object in &objects {
+    for object in objects.iter() {
         match object.status {
             Status::InSync => summary.in_sync += 1,
             Status::Drifted | Status::Absent => {
@@ -113,24 +142,13 @@ fn assemble(objects: Vec<ObjectPlan>, inputs: &Inputs<'_>) -> Plan {
         .map(|least| least.as_secs() + u64::from(least.subsec_nanos() > 0))
         .max()
         .unwrap_or(0);
-    let plan_id = tree::digest_of(&(
+    *plan_id = tree::digest_of(&(
         objects
             .iter()
             .map(|o| (&o.key, o.status, &o.pin, &o.holds))
             .collect::<Vec<_>>(),
-        &findings,
-    ));
-    Plan {
-        version: 1,
-        plan_id,
-        made_at: inputs.now,
-        history_consulted: inputs.memory.consulted,
-        history_unread: inputs.memory.unread.clone(),
-        objects,
         findings,
-        calls,
-        summary,
-    }
+    ));
 }
 
 #[cfg(test)]

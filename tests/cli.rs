@@ -1,0 +1,197 @@
+//! Command line: exit codes, streams and words of every command, above all of wrong input.
+
+use std::path::PathBuf;
+
+use evenkeel::twin::World;
+
+use crate::process::estate::{SHOP, count, shop};
+use crate::process::{Bench, Ended};
+
+/// A bench with these documents.
+fn bench(documents: &str) -> Bench {
+    let bench = Bench::new(shop);
+    bench.save("desired-state/shop.yaml", documents);
+    bench
+}
+
+/// Error text as one line, so that a test does not depend on how it is wrapped.
+fn err(ended: &Ended) -> String {
+    ended.err.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+/// The same of a report.
+fn out(ended: &Ended) -> String {
+    ended.out.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+#[track_caller]
+fn assert_narrow(text: &str) {
+    for line in text.lines() {
+        assert!(line.chars().count() <= 80, "wider than 80: {line:?}");
+    }
+}
+
+/// A saved plan of the shop.
+fn saved(bench: &Bench) -> PathBuf {
+    bench.run(["plan", "--out", "plan.json"]).expect(2);
+    bench.folder().join("plan.json")
+}
+
+#[test]
+fn a_saved_plan_takes_no_other_scope() {
+    let bench = bench(SHOP);
+    saved(&bench);
+    for (flag, value) in [
+        ("--app", Some("shop")),
+        ("--kind", Some("Table")),
+        ("--target", Some("shop/Table/carts")),
+        ("--during-rollout", None),
+    ] {
+        let words = ["apply", "--yes", "--plan", "plan.json", flag];
+        let ended = bench.run(words.into_iter().chain(value)).expect(1);
+        let said = err(&ended);
+        assert!(said.contains("exactly what was saved"), "{said}");
+        assert!(said.contains(flag), "{said}");
+    }
+    assert_eq!(bench.writes(), 0);
+}
+
+#[test]
+fn a_saved_plan_that_was_edited_cut_or_is_none_writes_nothing() {
+    let bench = bench(SHOP);
+    let file = saved(&bench);
+    let whole = std::fs::read_to_string(&file).unwrap();
+    let cases = [
+        (
+            whole.replacen("\"planId\": \"", "\"planId\": \"0", 1),
+            "was changed",
+        ),
+        (whole.replacen("512", "1024", 1), "was changed"),
+        (
+            whole.replacen("\"digest\"", "\"digestion\"", 1),
+            "was changed",
+        ),
+        (
+            whole.replacen("\"version\": 1", "\"version\": 9", 1),
+            "version 9",
+        ),
+        (whole[..whole.len() / 2].to_owned(), "not a saved plan"),
+        (String::new(), "not a saved plan"),
+        ("{}".to_owned(), "not a saved plan"),
+        ("[]".to_owned(), "not a saved plan"),
+    ];
+    for (text, why) in cases {
+        assert_ne!(text, whole);
+        std::fs::write(&file, &text).unwrap();
+        let ended = bench
+            .run(["apply", "--yes", "--plan", "plan.json"])
+            .expect(1);
+        let said = err(&ended);
+        assert!(said.contains(why), "{why}: {said}");
+        assert!(said.contains("plan.json"), "{said}");
+        assert!(ended.out.is_empty(), "{}", ended.all());
+    }
+    std::fs::remove_file(&file).unwrap();
+    let ended = bench
+        .run(["apply", "--yes", "--plan", "plan.json"])
+        .expect(1);
+    assert!(
+        err(&ended).contains("reading the plan plan.json"),
+        "{}",
+        ended.all()
+    );
+    assert_eq!(bench.writes(), 0);
+}
+
+/// The shop's table with its protection off, which takes a destructive change.
+const UNPROTECTED: &str = "apiVersion: evenkeel/v1alpha1\nkind: Table\n\
+                           metadata: {app: shop, name: carts}\n\
+                           spec: {tableName: carts, deletionProtection: false}\n";
+
+#[test]
+fn a_saved_plan_that_destroys_is_allowed_to_at_both_ends() {
+    let bench = bench(UNPROTECTED);
+    bench.twin.world(|w| {
+        w.dynamodb.put_table(
+            serde_json::json!({"TableName": "carts", "DeletionProtectionEnabled": true}),
+        );
+        w.calls.clear();
+    });
+    let plan = ["plan", "--allow-destructive", "--out", "plan.json"];
+    bench.run(plan).expect(2);
+    let ended = bench
+        .run(["apply", "--yes", "--plan", "plan.json"])
+        .expect(1);
+    let said = err(&ended);
+    assert!(said.contains("--allow-destructive here too"), "{said}");
+    assert!(said.contains("shop/Table/carts"), "{said}");
+    assert_eq!(bench.writes(), 0);
+    let apply = [
+        "apply",
+        "--yes",
+        "--plan",
+        "plan.json",
+        "--allow-destructive",
+    ];
+    bench.run(apply).expect(0);
+    assert_eq!(bench.writes(), 1);
+}
+
+/// A table that is not there, and is never created: held.
+const NOWHERE: &str = "---\napiVersion: evenkeel/v1alpha1\nkind: Table\n\
+                       metadata: {app: shop, name: nowhere}\n\
+                       spec: {tableName: nowhere, deletionProtection: true}\n";
+
+#[test]
+fn what_a_saved_plan_holds_back_is_told_when_it_is_written() {
+    let bench = bench(&(count(3) + NOWHERE));
+    saved(&bench);
+    let ended = bench
+        .run(["apply", "--yes", "--plan", "plan.json"])
+        .expect(3);
+    assert!(ended.out.contains("shop/Table/nowhere"), "{}", ended.all());
+    assert_eq!(bench.writes(), 1);
+}
+
+#[test]
+fn what_drifts_after_a_plan_was_saved_is_held_when_it_is_written() {
+    let bench = bench(&(count(3) + "---\n" + &UNPROTECTED.replace("false", "true")));
+    bench.run(["apply", "--yes"]).expect(0);
+    let count_of = |w: &mut World| w.service("main", "web").unwrap().desired;
+    bench.save(
+        "desired-state/shop.yaml",
+        &(count(4) + "---\n" + &UNPROTECTED.replace("false", "true")),
+    );
+    saved(&bench);
+    bench.twin.world(|w| {
+        w.dynamodb.put_table(
+            serde_json::json!({"TableName": "carts", "DeletionProtectionEnabled": false}),
+        );
+        w.calls.clear();
+    });
+    let ended = bench
+        .run(["apply", "--yes", "--plan", "plan.json"])
+        .expect(3);
+    let said = out(&ended);
+    assert!(said.contains("drifted since the plan was saved"), "{said}");
+    assert_eq!(bench.twin.world(count_of), 4);
+    assert_eq!(bench.writes(), 1, "{:?}", bench.calls());
+    assert_narrow(&ended.out);
+}
+
+#[test]
+fn a_saved_plan_that_is_no_longer_true_writes_nothing_at_all() {
+    let bench = bench(SHOP);
+    saved(&bench);
+    bench.save(
+        "desired-state/shop.yaml",
+        &SHOP.replace("threshold: 80", "threshold: 90"),
+    );
+    let ended = bench
+        .run(["apply", "--yes", "--plan", "plan.json"])
+        .expect(1);
+    let said = err(&ended);
+    assert!(said.contains("no longer true"), "{said}");
+    assert!(said.contains("shop/Alarm/web-cpu-high"), "{said}");
+    assert_eq!(bench.writes(), 0);
+}
