@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use evenkeel::twin::World;
 
 use crate::process::estate::{SHOP, count, shop};
-use crate::process::{Bench, Ended};
+use crate::process::{Bench, Ended, LIMIT, Running, until};
 
 /// A bench with these documents.
 fn bench(documents: &str) -> Bench {
@@ -194,4 +194,76 @@ fn a_saved_plan_that_is_no_longer_true_writes_nothing_at_all() {
     assert!(said.contains("no longer true"), "{said}");
     assert!(said.contains("shop/Alarm/web-cpu-high"), "{said}");
     assert_eq!(bench.writes(), 0);
+}
+
+#[test]
+fn a_scope_that_holds_nothing_is_an_error_of_every_command_that_takes_one() {
+    let bench = bench(SHOP);
+    let commands: [&[&str]; 4] = [&["check"], &["plan"], &["apply", "--yes"], &["status"]];
+    let scopes: [(&[&str], &str); 4] = [
+        (&["--app", "shpo"], "did you mean shop?"),
+        (
+            &["--target", "shop/Table/cart"],
+            "did you mean shop/Table/carts?",
+        ),
+        (
+            &["--app", "shop", "--kind", "Database"],
+            "it has Alarm, Service, Table",
+        ),
+        (
+            &["--target", "shop/Table/carts", "--app", "cart"],
+            "contradict each other",
+        ),
+    ];
+    for command in commands {
+        for (scope, why) in scopes {
+            let words = command.iter().chain(scope);
+            let command = match *command {
+                ["check"] => bench.unpointed(words),
+                _ => bench.evenkeel(words),
+            };
+            let ended = Running::start(command).wait(LIMIT).expect(1);
+            assert!(err(&ended).contains(why), "{why}: {}", ended.all());
+        }
+    }
+    // Who calls is asked before anything, and nothing after it.
+    let other = |name: &String| name != "sts.GetCallerIdentity";
+    assert_eq!(bench.calls().into_iter().find(other), None);
+}
+
+#[test]
+fn a_scope_whose_document_did_not_load_shows_why() {
+    let bench = bench(SHOP);
+    let cart = UNPROTECTED
+        .replace("app: shop", "app: cart")
+        .replace("tableName", "tabelName");
+    bench.save("desired-state/cart.yaml", &cart);
+    for command in ["plan", "status"] {
+        let ended = bench.run([command, "--app", "cart"]).expect(1);
+        assert!(ended.out.contains("tabelName"), "{}", ended.all());
+        assert!(ended.err.is_empty(), "{}", ended.all());
+    }
+}
+
+#[test]
+fn a_folder_that_is_not_there_or_does_not_load_is_an_error_of_status_too() {
+    let bench = bench("kind: [\n");
+    let ended = bench.run(["status"]).expect(1);
+    assert!(ended.out.contains("shop.yaml"), "{}", ended.all());
+    let ended = bench.run(["status", "nosuch"]).expect(1);
+    assert!(ended.out.contains("nosuch"), "{}", ended.all());
+}
+
+#[test]
+fn a_controller_whose_scope_holds_nothing_yet_says_so_and_waits() {
+    let bench = bench(SHOP);
+    let words = ["run", "--app", "shpo", "--listen", "127.0.0.1:0"];
+    let process = Running::start(bench.evenkeel(words));
+    until("it says so", LIMIT, || {
+        let said = process.so_far();
+        said.contains("did you mean shop?").then_some(())
+    });
+    process.signal(rustix::process::Signal::TERM);
+    let ended = process.wait(LIMIT).expect(0);
+    assert!(ended.err.contains("WARN"), "{}", ended.all());
 }

@@ -14,6 +14,7 @@ use super::out::print;
 use super::plan::allow;
 use super::progress::Shown;
 use super::saved::{no_other_scope, read, still_true};
+use super::scope::is_there;
 use crate::engine::apply::{ApplyOptions, Pinned, Wait};
 use crate::engine::desired::load;
 use crate::kinds::{Allow, Policy};
@@ -52,6 +53,7 @@ pub async fn run(settings: Option<&Path>, args: &ApplyArgs) -> anyhow::Result<Ex
         Some(saved) => still_true(&context, &set, saved, policy.destructive).await?,
         None => {
             let scope = args.scope.scope();
+            is_there(&scope, &set, &args.folder.path)?;
             (context.engine.plan(&set, &scope, &policy).await, policy)
         }
     };

@@ -6,17 +6,19 @@ use super::args::{CheckArgs, Format};
 use super::context::settings as read_settings;
 use super::exit::Exit;
 use super::out::print;
+use super::scope;
 use crate::engine::desired::load;
 use crate::render::{findings, json, markdown};
 
 /// Runs it.
 ///
 /// # Errors
-/// Settings that cannot be used, and output that cannot be written.
+/// Settings that cannot be used, a scope that holds nothing, and output that cannot be written.
 pub fn run(settings: Option<&Path>, args: &CheckArgs) -> anyhow::Result<Exit> {
     let settings = read_settings(settings);
     let mut set = load(&args.folder.path);
     let scope = args.scope.scope();
+    let is_there = scope::is_there(&scope, &set, &args.folder.path);
     set.documents.retain(|key, _| scope.holds(key));
     // What nobody can be named for may concern anybody.
     set.findings
@@ -33,6 +35,7 @@ pub fn run(settings: Option<&Path>, args: &CheckArgs) -> anyhow::Result<Exit> {
     };
     print(&text)?;
     settings?;
+    is_there?;
     Ok(if errors == 0 {
         Exit::Fine
     } else {

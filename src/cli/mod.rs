@@ -16,6 +16,7 @@ pub mod progress;
 pub mod run;
 pub mod saved;
 pub mod schema;
+pub mod scope;
 pub mod settings;
 pub mod status;
 pub mod store;

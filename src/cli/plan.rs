@@ -8,6 +8,7 @@ use super::exit::Exit;
 use super::guard::Intent;
 use super::out::print;
 use super::saved::{SavedPlan, save};
+use super::scope::is_there;
 use crate::engine::desired::load;
 use crate::kinds::{Allow, Policy};
 use crate::model::plan::Verdict;
@@ -25,15 +26,14 @@ pub fn allow(flag: bool) -> Allow {
 pub async fn run(settings: Option<&Path>, args: &PlanArgs) -> anyhow::Result<Exit> {
     let context = Context::open(settings, &args.aws, Intent::Look).await?;
     let set = load(&args.folder.path);
+    let scope = args.scope.scope();
+    is_there(&scope, &set, &args.folder.path)?;
     let policy = Policy {
         destructive: allow(args.allow_destructive),
         during_rollout: allow(args.during_rollout),
         apply_immediately: Allow::Yes,
     };
-    let plan = context
-        .engine
-        .plan(&set, &args.scope.scope(), &policy)
-        .await;
+    let plan = context.engine.plan(&set, &scope, &policy).await;
     print(&match args.format.format {
         Format::Text => render::text(&plan),
         Format::Json => json::text(&plan),

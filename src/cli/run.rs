@@ -12,8 +12,9 @@ use super::args::{LogFormat, RunArgs};
 use super::context::Context;
 use super::exit::Exit;
 use super::guard::Intent;
+use super::scope::is_there;
 use crate::engine::controller::{RunOptions, run as control};
-use crate::engine::desired::Folder;
+use crate::engine::desired::{Folder, load};
 use crate::engine::http;
 use crate::engine::telemetry::Telemetry;
 
@@ -76,9 +77,14 @@ pub async fn run(settings: Option<&Path>, args: &RunArgs) -> anyhow::Result<Exit
         "running"
     );
     let mut folder = Folder::open(&args.folder.path, engine.cell.clock.clone());
+    let scope = args.scope.scope();
+    // No error here: the document may come with the next save.
+    if let Err(error) = is_there(&scope, &load(&args.folder.path), &args.folder.path) {
+        tracing::warn!("{error}; it is waited for");
+    }
     let options = RunOptions {
         interval,
-        scope: args.scope.scope(),
+        scope,
         writes: super::plan::allow(!args.aws.read_only),
     };
     let stop = tokio_util::sync::CancellationToken::new();

@@ -8,6 +8,7 @@ use super::context::Context;
 use super::exit::Exit;
 use super::guard::Intent;
 use super::out::print;
+use super::scope::is_there;
 use crate::engine::desired::load;
 use crate::kinds::Policy;
 use crate::model::status::ObjectStatus;
@@ -22,10 +23,10 @@ use crate::render::{json, status as render};
 pub async fn run(settings: Option<&Path>, args: &StatusArgs) -> anyhow::Result<Exit> {
     let context = Context::open(settings, &args.aws, Intent::Look).await?;
     let set = load(&args.folder.path);
+    let scope = args.scope.scope();
+    is_there(&scope, &set, &args.folder.path)?;
     let engine = &context.engine;
-    let plan = engine
-        .plan(&set, &args.scope.scope(), &Policy::CONTROLLER)
-        .await;
+    let plan = engine.plan(&set, &scope, &Policy::CONTROLLER).await;
     let now = engine.cell.clock.now();
     let mut apps: BTreeMap<String, AppStatus> = BTreeMap::new();
     let names: BTreeSet<&str> = plan.objects.iter().map(|o| o.key.app.as_str()).collect();
@@ -63,5 +64,10 @@ pub async fn run(settings: Option<&Path>, args: &StatusArgs) -> anyhow::Result<E
         Format::Json => json::text(&render::json(&apps)),
         Format::Markdown => render::markdown(&apps),
     })?;
-    Ok(Exit::Fine)
+    // What did not load has no line of its own, and is not in order.
+    Ok(if plan.summary.errors == 0 {
+        Exit::Fine
+    } else {
+        Exit::Failed
+    })
 }
