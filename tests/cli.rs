@@ -266,4 +266,5 @@ fn a_controller_whose_scope_holds_nothing_yet_says_so_and_waits() {
     process.signal(rustix::process::Signal::TERM);
     let ended = process.wait(LIMIT).expect(0);
     assert!(ended.err.contains("WARN"), "{}", ended.all());
+    assert!(!ended.err.contains('\u{1b}'), "{}", ended.all());
 }

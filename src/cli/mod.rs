@@ -10,6 +10,7 @@ pub mod guard;
 pub mod history;
 pub mod iam_policy;
 pub mod lock;
+pub mod log;
 pub mod out;
 pub mod plan;
 pub mod progress;

@@ -6,12 +6,12 @@ use std::time::Duration;
 
 use anyhow::{Context as _, bail};
 use tokio::signal::unix::{SignalKind, signal};
-use tracing_subscriber::EnvFilter;
 
-use super::args::{LogFormat, RunArgs};
+use super::args::RunArgs;
 use super::context::Context;
 use super::exit::Exit;
 use super::guard::Intent;
+use super::log;
 use super::scope::is_there;
 use crate::engine::controller::{RunOptions, run as control};
 use crate::engine::desired::{Folder, load};
@@ -35,25 +35,12 @@ pub async fn stop_signal() -> anyhow::Result<()> {
     Ok(())
 }
 
-fn log(format: LogFormat) -> anyhow::Result<()> {
-    let filter = EnvFilter::try_from_env("EVENKEEL_LOG")
-        .unwrap_or_else(|_| EnvFilter::new("warn,evenkeel=info"));
-    let lines = tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_writer(std::io::stderr);
-    match format {
-        LogFormat::Human => lines.with_target(false).try_init(),
-        LogFormat::Json => lines.json().flatten_event(true).try_init(),
-    }
-    .map_err(|error| anyhow::anyhow!("starting the log: {error}"))
-}
-
 /// Runs until told to stop.
 ///
 /// # Errors
 /// Whatever keeps it from starting.
 pub async fn run(settings: Option<&Path>, args: &RunArgs) -> anyhow::Result<Exit> {
-    log(args.log)?;
+    log::start(args.log)?;
     let intent = if args.aws.read_only {
         Intent::Look
     } else {
