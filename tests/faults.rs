@@ -5,9 +5,11 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use evenkeel::engine::apply::Wait;
+use evenkeel::model::chain::whole;
 use evenkeel::model::document::DesiredSet;
-use evenkeel::model::entry::{Outcome, Record, verify};
+use evenkeel::model::entry::{Outcome, Record};
 use evenkeel::model::plan::Verdict;
+use evenkeel::store::Chain;
 use evenkeel::twin::World;
 use evenkeel::twin::estate::FargateService;
 use evenkeel::twin::faults::Fault;
@@ -71,8 +73,8 @@ pub async fn check_aftermath(rig: &Rig, set: &DesiredSet, case: &str) {
         "{case}: {:#?}",
         plan.objects
     );
-    let entries = store.history("shop", None).await.unwrap();
-    verify(&entries).unwrap_or_else(|fault| panic!("{case}: {fault}"));
+    let Chain { entries, head } = store.chain("shop").await.unwrap();
+    whole("shop", &entries, head.as_ref()).unwrap_or_else(|fault| panic!("{case}: {fault}"));
     let open: Vec<_> = store
         .memory("shop")
         .await

@@ -11,8 +11,9 @@ use std::time::Duration;
 use evenkeel::engine::apply::Wait;
 use evenkeel::engine::desired::load_files;
 use evenkeel::kinds::{KINDS, Kind};
+use evenkeel::model::chain::verify;
 use evenkeel::model::document::DesiredSet;
-use evenkeel::model::entry::{Entry, Outcome, Record, verify};
+use evenkeel::model::entry::{Entry, Outcome, Record};
 use evenkeel::model::finding::Severity;
 use evenkeel::model::key::ResourceKey;
 use evenkeel::model::tree::{FieldPath, Tree};
@@ -380,7 +381,7 @@ async fn sweep(app: &str) {
             let pass = rig.apply(&set, Wait::ForRollouts).await;
             assert_eq!(complaints(&pass), Vec::<String>::new(), "{key}: {path}");
             let entries = store.history(app, None).await.unwrap();
-            verify(&entries).unwrap();
+            verify(app, &entries).unwrap();
             assert!(
                 is_told(&entries[before..], key, &full(&path)),
                 "{key}: {path}: not in the ledger: {:#?}",

@@ -1,6 +1,6 @@
 //! The store, on any endpoint: the embedded engine always, DynamoDB Local where it is there.
 
-use std::collections::VecDeque;
+use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -23,8 +23,9 @@ use serde_json::json;
 use evenkeel::aws::budget::{Budget, RateToken};
 use evenkeel::clock::Clock;
 use evenkeel::entropy::Entropy;
+use evenkeel::model::chain::verify;
 use evenkeel::model::change::{Risk, Step};
-use evenkeel::model::entry::{Outcome, verify};
+use evenkeel::model::entry::Outcome;
 use evenkeel::model::key::ResourceKey;
 use evenkeel::model::memory::ObjectMemory;
 use evenkeel::model::status::ObjectStatus;
@@ -112,6 +113,32 @@ impl World {
         aws_sdk_dynamodb::Client::new(&sdk)
     }
 
+    /// A row of an app, past the store.
+    async fn row(&self, app: &str, sk: &str) -> Option<HashMap<String, AttributeValue>> {
+        let get = self.raw().get_item().table_name(&self.table);
+        let get = get
+            .key("pk", self.pk(app))
+            .key("sk", AttributeValue::S(sk.into()));
+        get.consistent_read(true).send().await.unwrap().item
+    }
+
+    async fn put_row(&self, row: HashMap<String, AttributeValue>) {
+        let put = self.raw().put_item().table_name(&self.table);
+        put.set_item(Some(row)).send().await.unwrap();
+    }
+
+    async fn delete_row(&self, app: &str, sk: &str) {
+        let delete = self.raw().delete_item().table_name(&self.table);
+        let delete = delete
+            .key("pk", self.pk(app))
+            .key("sk", AttributeValue::S(sk.into()));
+        delete.send().await.unwrap();
+    }
+
+    fn pk(&self, app: &str) -> AttributeValue {
+        AttributeValue::S(format!("123456789012#eu-central-1#{app}"))
+    }
+
     async fn rate(&self) -> RateToken {
         self.budget.take("ecs.UpdateService").await
     }
@@ -161,7 +188,7 @@ fn web() -> ResourceKey {
 /// The chain has no gap, no fork and no forgery.
 async fn assert_whole(store: &Store, length: usize) {
     let entries = store.history("shop", None).await.unwrap();
-    assert_eq!(verify(&entries), Ok(()));
+    assert_eq!(verify("shop", &entries), Ok(()));
     assert_eq!(entries.len(), length);
 }
 
@@ -830,4 +857,47 @@ async fn a_long_history_comes_in_pages_and_whole() {
     }
     assert_whole(&store, 30).await;
     assert_eq!(store.history("shop", Some(29)).await.unwrap().len(), 29);
+}
+
+/// Whatever is asked of a chain whose head is not its last entry names the row.
+async fn assert_names_the_head(store: &Store, why: &str) {
+    let error = store.check_head("shop").await.unwrap_err();
+    let said = error.to_string();
+    assert!(matches!(error, StoreError::Corrupt { .. }), "{said}");
+    assert!(said.contains("#shop / HEAD"), "{said}");
+    assert!(said.contains(why), "{said}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_chain_is_not_added_to_unless_its_head_is_its_last_entry() {
+    let world = World::embedded().await;
+    let store = world.store("me");
+    let lease = store.acquire("shop", Patience::No).await.unwrap();
+    store.check_head("shop").await.unwrap();
+    let id = world.intend(&store, &lease, &web()).await;
+    let first = world.row("shop", "HEAD").await.unwrap();
+    store
+        .settle(&lease, outcome(&id, &web(), Outcome::Applied))
+        .await
+        .unwrap();
+    store.check_head("shop").await.unwrap();
+    let last = world.row("shop", "HEAD").await.unwrap();
+    // Set back.
+    world.put_row(first).await;
+    assert_names_the_head(&store, "names entry 1, and the entries go on to 2").await;
+    // Before its time.
+    let mut early = last.clone();
+    early.insert("seq".into(), AttributeValue::N("7".into()));
+    world.put_row(early).await;
+    assert_names_the_head(&store, "names entry 7, and the last one is 2").await;
+    // Gone: and an intent says so too, instead of having met another writer.
+    world.delete_row("shop", "HEAD").await;
+    assert_names_the_head(&store, "is gone, and the entries up to 2").await;
+    let error = store
+        .intend(&lease, world.intent(&web()), world.rate().await)
+        .await
+        .unwrap_err();
+    assert!(error.to_string().contains("#shop / HEAD"), "{error}");
+    world.put_row(last).await;
+    store.check_head("shop").await.unwrap();
 }

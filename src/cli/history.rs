@@ -10,9 +10,11 @@ use super::context::Context;
 use super::exit::Exit;
 use super::guard::Intent;
 use super::out::print;
-use crate::model::entry::{Entry, reaches, verify};
+use crate::model::chain::whole;
+use crate::model::entry::Entry;
 use crate::render::layout::{BAD, GOOD, count, paint};
 use crate::render::{history as render, json};
+use crate::store::Chain;
 
 /// Runs it.
 ///
@@ -35,11 +37,10 @@ pub async fn run(settings: Option<&Path>, args: &HistoryArgs) -> anyhow::Result<
         .collect();
     let (mut chains, mut faults) = (Vec::new(), Vec::new());
     for app in &apps {
-        let (seq, hash) = store.chain_head(app).await?;
-        let chain = store.history(app, None).await?;
-        let whole = verify(&chain).and_then(|()| reaches(app, &chain, seq, &hash));
+        let Chain { entries, head } = store.chain(app).await?;
+        let whole = whole(app, &entries, head.as_ref());
         faults.extend(whole.err().map(|fault| fault.to_string()));
-        chains.push(chain);
+        chains.push(entries);
     }
     if args.verify {
         return verified(&chains, &faults, args.format.format);

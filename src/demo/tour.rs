@@ -18,15 +18,16 @@ use crate::engine::apply::{ApplyOptions, Pinned, Wait};
 use crate::engine::desired;
 use crate::entropy::Entropy;
 use crate::kinds::{Allow, Policy};
+use crate::model::chain::whole;
 use crate::model::change::Hold;
 use crate::model::document::DesiredSet;
-use crate::model::entry::{self, Entry, Outcome, Record};
+use crate::model::entry::{Entry, Outcome, Record};
 use crate::model::finding::Severity;
 use crate::model::pass::{Pass, PassVerdict};
 use crate::model::plan::{Plan, Verdict};
 use crate::model::scope::Scope;
 use crate::render;
-use crate::store::Patience;
+use crate::store::{Chain, Patience};
 
 /// What the demo reconciles, as it stands in the repository.
 const FILES: [(&str, &str); 2] = [
@@ -343,8 +344,8 @@ impl Tour<'_> {
         let store = self.engine.store.as_ref().context("there is no store")?;
         let mut applied = 0;
         for app in store.apps().await? {
-            let entries = store.history(&app, None).await?;
-            entry::verify(&entries)?;
+            let Chain { entries, head } = store.chain(&app).await?;
+            whole(&app, &entries, head.as_ref())?;
             applied += self.tell_history(&app, &entries)?;
         }
         let seen = self.writes_seen();

@@ -99,6 +99,8 @@ impl AppRun<'_> {
         if let Origin::TakenOver { .. } = lease.origin() {
             self.engine.cell.clock.sleep(CALL_TIMEOUT).await;
         }
+        // Once for each lease: nobody else adds to the chain while it lasts, but for late outcomes.
+        self.store.check_head(self.app).await?;
         let mut memory = self.store.memory(self.app).await?;
         for (key, object) in &mut memory {
             // One without a document blocks nobody, and waits for this occasion.

@@ -2,6 +2,7 @@
 //!
 //! Pure: nothing here reads a clock, a file or a network.
 
+pub mod chain;
 pub mod change;
 pub mod document;
 pub mod entry;

@@ -6,13 +6,20 @@ use super::Store;
 use super::error::StoreError;
 use super::lease::Lease;
 use super::rows;
+use crate::model::chain::{Head, ends};
 use crate::model::entry::{Entry, GENESIS, Record};
 
-/// Where a chain ends.
-#[derive(Clone, Debug, PartialEq, Eq)]
-struct Head {
-    seq: u64,
-    hash: String,
+/// How often a chain is read until it stands still for as long as that takes. A writer adds an entry
+/// in tens of milliseconds at the least, but rests for the call between two of them.
+const READINGS: u32 = 8;
+
+/// A chain, and its head as it was before and after the chain was read.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Chain {
+    /// Oldest first.
+    pub entries: Vec<Entry>,
+    /// `None` where there is no row `HEAD`.
+    pub head: Option<Head>,
 }
 
 impl Store {
@@ -51,22 +58,60 @@ impl Store {
             .unwrap_or_default())
     }
 
-    /// Where the app's chain ends, by its own word: the newest entry's number and hash. To check a
-    /// chain against it, read it before the chain, which may grow meanwhile.
+    /// The app's chain with its head, of one moment.
     ///
     /// # Errors
-    /// The store's, and a head that cannot be read.
-    pub async fn chain_head(&self, app: &str) -> Result<(u64, String), StoreError> {
-        let Head { seq, hash } = self.head(&self.pk(app)).await?;
-        Ok((seq, hash))
+    /// The store's, a row that cannot be read, and a chain that never stood still.
+    pub async fn chain(&self, app: &str) -> Result<Chain, StoreError> {
+        let pk = self.pk(app);
+        let mut head = self.head(&pk).await?;
+        for attempt in 1..=READINGS {
+            let entries = self.history(app, None).await?;
+            let after = self.head(&pk).await?;
+            if after == head {
+                return Ok(Chain { entries, head });
+            }
+            head = after;
+            self.table.pause(attempt).await;
+        }
+        Err(self.restless(&pk))
     }
 
-    async fn head(&self, pk: &str) -> Result<Head, StoreError> {
+    /// Checks that the app's chain ends at its head, so that it can be added to: an entry that is
+    /// hung on anything else would be lost, or never be hung on at all.
+    ///
+    /// # Errors
+    /// The store's, and a head that does not name the newest entry.
+    pub async fn check_head(&self, app: &str) -> Result<(), StoreError> {
+        let pk = self.pk(app);
+        let mut head = self.head(&pk).await?;
+        for attempt in 1..=READINGS {
+            let last = self.history(app, Some(1)).await?.pop();
+            let Err(fault) = ends(app, last.as_ref(), head.as_ref()) else {
+                return Ok(());
+            };
+            // A late outcome of somebody who lost the lease may have come in between.
+            let after = self.head(&pk).await?;
+            if after == head {
+                return Err(self.table.corrupt(&pk, rows::HEAD, fault.to_string()));
+            }
+            head = after;
+            self.table.pause(attempt).await;
+        }
+        Err(self.restless(&pk))
+    }
+
+    fn restless(&self, pk: &str) -> StoreError {
+        StoreError::Restless {
+            table: self.table.name.clone(),
+            pk: pk.to_owned(),
+            attempts: READINGS,
+        }
+    }
+
+    async fn head(&self, pk: &str) -> Result<Option<Head>, StoreError> {
         let Some(item) = self.table.get(pk, rows::HEAD).await? else {
-            return Ok(Head {
-                seq: 0,
-                hash: GENESIS.to_owned(),
-            });
+            return Ok(None);
         };
         let head = || {
             Ok::<_, String>(Head {
@@ -74,7 +119,8 @@ impl Store {
                 hash: rows::text_of(&item, "hash")?.to_owned(),
             })
         };
-        head().map_err(|why| self.table.corrupt(pk, rows::HEAD, why))
+        let head = head().map_err(|why| self.table.corrupt(pk, rows::HEAD, why))?;
+        Ok(Some(head))
     }
 
     /// The entry that comes after the head as it is now.
@@ -83,7 +129,17 @@ impl Store {
         lease: &Lease,
         record: Record,
     ) -> Result<Entry, StoreError> {
-        let head = self.head(&self.pk(lease.app())).await?;
+        let head = match self.head(&self.pk(lease.app())).await? {
+            Some(head) => head,
+            // Before the first entry, or its row is gone.
+            None => {
+                self.check_head(lease.app()).await?;
+                Head {
+                    seq: 0,
+                    hash: GENESIS.to_owned(),
+                }
+            }
+        };
         Ok(Entry {
             app: lease.app().to_owned(),
             seq: head.seq + 1,

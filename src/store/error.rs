@@ -34,7 +34,7 @@ pub enum StoreError {
     },
     /// A row that no build of ours wrote so.
     #[error(
-        "store table {table}: row {row} cannot be read ({why}); a lease is mended with `evenkeel lock release --reason`, anything else from a backup of the table"
+        "store table {table}: row {row} is not as evenkeel wrote it ({why}); a lease is mended with `evenkeel lock release --reason`, anything else from a backup of the table"
     )]
     Corrupt {
         /// The table.
@@ -68,6 +68,18 @@ pub enum StoreError {
         /// `pk / sk`.
         row: String,
         /// How often it was tried.
+        attempts: u32,
+    },
+    /// Others added to a chain each time that it was read.
+    #[error(
+        "store table {table}: the chain of {pk} grew each of the {attempts} times that it was read; its app is being written, so try again in a moment"
+    )]
+    Restless {
+        /// The table.
+        table: String,
+        /// Whose chain.
+        pk: String,
+        /// How often it was read.
         attempts: u32,
     },
     /// The app has no lease that could be released.

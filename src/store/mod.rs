@@ -28,6 +28,7 @@ use crate::entropy::Entropy;
 use crate::model::key::ResourceKey;
 
 pub use call::STORE_TIMEOUT;
+pub use chain::Chain;
 pub use error::StoreError;
 pub use fence::Fence;
 pub use lease::{AcquireError, Lease, LeaseError, Origin};
