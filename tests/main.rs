@@ -24,6 +24,7 @@ mod fleet;
 mod guard;
 mod kill;
 mod late;
+mod ledger;
 mod oracle_moto;
 mod process;
 mod replicas;

@@ -11,94 +11,130 @@ use super::exit::Exit;
 use super::guard::Intent;
 use super::out::print;
 use crate::model::chain::whole;
-use crate::model::entry::Entry;
-use crate::render::layout::{BAD, GOOD, count, paint};
-use crate::render::{history as render, json};
-use crate::store::Chain;
+use crate::model::scope::Scope;
+use crate::render::history::{self as render, Line};
+use crate::render::json;
+use crate::store::{Chain, Store, StoreError};
 
 /// Runs it.
 ///
 /// # Errors
-/// A store that cannot be read.
+/// A store that cannot be read at all.
 pub async fn run(settings: Option<&Path>, args: &HistoryArgs) -> anyhow::Result<Exit> {
     let context = Context::open(settings, &args.aws, Intent::Look).await?;
     let store = context.store()?;
     let now = context.engine.cell.clock.now();
     let since = args.since.map(|since| since.before(now)).transpose()?;
     let scope = args.scope.scope();
-    let apps: Vec<String> = store
-        .apps()
-        .await?
-        .into_iter()
-        .filter(|app| {
-            let of_target = scope.target.as_ref().is_none_or(|t| t.app == *app);
-            of_target && scope.app.as_ref().is_none_or(|a| a == app)
-        })
-        .collect();
-    let (mut chains, mut faults) = (Vec::new(), Vec::new());
-    for app in &apps {
-        let Chain { entries, head } = store.chain(app).await?;
-        let whole = whole(app, &entries, head.as_ref());
-        faults.extend(whole.err().map(|fault| fault.to_string()));
-        chains.push(entries);
+    let mut read = Read::default();
+    for app in apps(store, &scope).await? {
+        // What one app's rows are like is no reason to say nothing of the others.
+        match read.app(store, &app).await {
+            Err(error @ StoreError::Corrupt { .. }) => read.faults.push(format!("{app}: {error}")),
+            other => other?,
+        }
     }
     if args.verify {
-        return verified(&chains, &faults, args.format.format);
+        return verified(&read, args.format.format);
     }
-    let mut entries: Vec<Entry> = chains
+    let Read { lines, faults, .. } = read;
+    let all = lines.len();
+    let mut lines: Vec<Line> = lines
         .into_iter()
-        .flatten()
-        .filter(|e| scope.holds(e.key()) && since.is_none_or(|since| e.at >= since))
+        .filter(|line| in_scope(line, &scope) && since.is_none_or(|since| line.at() >= since))
         .collect();
-    entries.sort_by(|a, b| (b.at, &b.app, b.seq).cmp(&(a.at, &a.app, a.seq)));
-    let more = entries.len().saturating_sub(args.limit);
-    entries.truncate(args.limit);
+    lines.sort_by_key(|line| std::cmp::Reverse(line.place()));
+    let omitted = lines.len().saturating_sub(args.limit);
+    lines.truncate(args.limit);
+    let shown = render::Shown {
+        lines: &lines,
+        omitted,
+        all,
+        faults: &faults,
+    };
     print(&match args.format.format {
-        Format::Text => render::text(&entries, more),
-        Format::Json => json::text(&serde_json::json!({
-            "version": 1, "entries": entries, "omitted": more,
-        })),
-        Format::Markdown => render::markdown(&entries, more),
+        Format::Text => render::text(&shown),
+        Format::Json => json::text(&render::json(&shown)),
+        Format::Markdown => render::markdown(&shown),
     })?;
-    Ok(Exit::Fine)
+    Ok(exit(&faults))
 }
 
-fn verified(chains: &[Vec<Entry>], faults: &[String], format: Format) -> anyhow::Result<Exit> {
-    let entries: usize = chains.iter().map(Vec::len).sum();
-    let apps = chains.iter().filter(|chain| !chain.is_empty()).count();
-    let text = if format == Format::Json {
-        json::text(&serde_json::json!({
-            "version": 1, "entries": entries, "apps": apps, "faults": faults,
-        }))
-    } else if faults.is_empty() {
-        format!(
-            "{}: {} of {} follow one another without gap, fork or change\n",
-            paint(GOOD, "whole"),
-            // "entrys" is not a word.
-            match entries {
-                1 => "1 entry".to_owned(),
-                n => format!("{n} entries"),
-            },
-            count(apps, "app"),
-        )
-    } else {
-        format!(
-            "{}:\n{}\nSomebody changed the ledger by hand, or a backup was put in its place; \
-             compare it with CloudTrail, and with a restore of the table to a point in time\n",
-            paint(BAD, "not whole"),
-            faults
-                .iter()
-                .map(|fault| format!("  {fault}"))
-                .collect::<Vec<_>>()
-                .join("\n"),
-        )
+/// The apps that are asked for. A named one is asked of its own rows: the list of apps is a row of
+/// its own, which may be missing.
+async fn apps(store: &Store, scope: &Scope) -> Result<Vec<String>, StoreError> {
+    let named = match (&scope.app, &scope.target) {
+        (Some(app), Some(target)) if *app != target.app => return Ok(Vec::new()),
+        (Some(app), _) => app,
+        (None, Some(target)) => &target.app,
+        (None, None) => return store.apps().await,
     };
-    print(&text)?;
-    Ok(if faults.is_empty() {
+    Ok(vec![named.clone()])
+}
+
+/// What was read of all apps.
+#[derive(Default)]
+struct Read {
+    lines: Vec<Line>,
+    /// Entries of chains, and chains that have any.
+    entries: usize,
+    chains: usize,
+    /// Rows that cannot be read.
+    faults: Vec<String>,
+    /// Chains that are not whole.
+    broken: Vec<String>,
+}
+
+impl Read {
+    async fn app(&mut self, store: &Store, app: &str) -> Result<(), StoreError> {
+        let Chain { entries, head } = store.chain(app).await?;
+        if let Err(fault) = whole(app, &entries, head.as_ref()) {
+            self.broken.push(fault.to_string());
+        }
+        self.entries += entries.len();
+        self.chains += usize::from(!entries.is_empty());
+        self.lines.extend(entries.into_iter().map(Line::Entry));
+        let fences = store.fences(app).await?;
+        self.lines.extend(fences.into_iter().map(Line::Release));
+        let late = store.late(app).await?;
+        self.lines.extend(late.into_iter().map(Line::Late));
+        Ok(())
+    }
+}
+
+/// A release is of an app as a whole, so it is shown with each object of it.
+fn in_scope(line: &Line, scope: &Scope) -> bool {
+    match line {
+        Line::Entry(entry) => scope.holds(entry.key()),
+        Line::Late(late) => scope.holds(&late.key),
+        Line::Release(fence) => {
+            let target = scope.target.as_ref();
+            scope.app.as_ref().is_none_or(|app| *app == fence.app)
+                && target.is_none_or(|target| target.app == fence.app)
+                && scope.kind.is_none()
+        }
+    }
+}
+
+fn exit(faults: &[String]) -> Exit {
+    if faults.is_empty() {
         Exit::Fine
     } else {
         Exit::Failed
-    })
+    }
+}
+
+fn verified(read: &Read, format: Format) -> anyhow::Result<Exit> {
+    let faults: Vec<String> = read.broken.iter().chain(&read.faults).cloned().collect();
+    let text = if format == Format::Json {
+        json::text(&serde_json::json!({
+            "version": 1, "entries": read.entries, "apps": read.chains, "faults": faults,
+        }))
+    } else {
+        render::verdict(read.entries, read.chains, &faults)
+    };
+    print(&text)?;
+    Ok(exit(&faults))
 }
 
 /// Where a look back ends.
@@ -119,6 +155,8 @@ impl Since {
         if let Ok(at) = text.parse::<Timestamp>() {
             return Ok(Self::Moment(at));
         }
+        // As it is said: `24h ago`.
+        let text = text.strip_suffix("ago").map_or(text, str::trim_end);
         let unit = |letter: char| match letter {
             's' => Some(1),
             'm' => Some(60),
@@ -164,7 +202,8 @@ mod tests {
         assert_eq!(at("2026-03-01T00:00:00Z"), "2026-03-01T00:00:00Z");
         assert_eq!(at("90m"), "2026-03-02T10:30:00Z");
         assert_eq!(at("2d"), "2026-02-28T12:00:00Z");
-        for bad in ["", "h", "yesterday", "1y", "é", "-1h"] {
+        assert_eq!(at("24h ago"), "2026-03-01T12:00:00Z");
+        for bad in ["", "h", "yesterday", "ago", "1y", "é", "-1h"] {
             assert!(Since::parse(bad).is_err(), "{bad}");
         }
         assert!(Since::parse("9000000d").unwrap().before(now).is_err());

@@ -2,11 +2,14 @@
 
 use std::path::Path;
 
+use anstyle::Style;
+
 use super::args::{Format, LockArgs, LockCommand};
 use super::context::Context;
 use super::exit::Exit;
 use super::guard::Intent;
 use super::out::print;
+use crate::render::layout::flow;
 use crate::render::{json, lock as render};
 
 /// Runs it.
@@ -39,16 +42,15 @@ pub async fn run(settings: Option<&Path>, args: &LockArgs) -> anyhow::Result<Exi
             );
             let context = Context::open(settings, aws, Intent::Write).await?;
             let store = context.store()?;
-            anyhow::ensure!(
-                store.apps().await?.contains(app),
-                "no app {app:?} was ever written from here; `evenkeel lock list` shows those that were"
-            );
             let row = store.force_release(app, reason).await?;
-            print(&format!(
+            let said = format!(
                 "the lease on {app} is released (token {}); whoever held it can write nothing \
-                 more under it. What was already on its way may still arrive within seconds\n",
+                 more under it. What was already on its way may still arrive within seconds",
                 row.token
-            ))?;
+            );
+            let mut text = String::new();
+            flow(&mut text, "", 0, Style::new(), &said);
+            print(&text)?;
         }
     }
     Ok(Exit::Fine)

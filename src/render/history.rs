@@ -1,101 +1,303 @@
-//! The ledger as text and Markdown.
+//! The ledger as text, JSON and Markdown: its chains, and what stands beside them.
 //!
 //! Pure: entries in, text out.
 
 use anstyle::Style;
+use jiff::Timestamp;
+use serde_json::{Value, json};
 
-use super::layout::{BAD, BOLD, DIM, GOOD, WARN, flow, hanging, paint, value};
+use super::layout::{BAD, BOLD, DIM, GOOD, WARN, count, flow, hanging, paint, value};
 use super::markdown::escape;
 use crate::model::entry::{Entry, Outcome, Record};
 use crate::model::tree::Tree;
+use crate::store::{Fence, Late};
 
-/// Newest first, as they come. `more` were left out.
-pub fn text(entries: &[Entry], more: usize) -> String {
-    if entries.is_empty() {
-        return "the ledger says nothing of this; nothing was ever written here\n".to_owned();
-    }
-    let mut out = String::new();
-    for entry in entries {
-        let at = entry.at.strftime("%Y-%m-%d %H:%M:%SZ");
-        let head = format!("{at} #{}", entry.seq);
-        match &entry.record {
-            Record::Intent {
-                id,
-                key,
-                step,
-                drift,
-                risk,
-                ..
-            } => {
-                let lead = format!("{} {} ", paint(DIM, &head), paint(BOLD, "intent "));
-                flow(&mut out, &lead, 6, Style::new(), &key.to_string());
-                hanging(
-                    &mut out,
-                    6,
-                    "",
-                    &format!("{}: {} ({risk})", step.operation, step.title),
-                );
-                for d in drift {
-                    let line = format!("{}  {} -> {}", d.path, value(&d.live), value(&d.desired));
-                    hanging(&mut out, 8, "", &line);
-                }
-                let by = format!(
-                    "by {}, lease token {}, intent {}",
-                    entry.by,
-                    entry.token,
-                    short(id)
-                );
-                hanging(&mut out, 6, "", &by);
-            }
-            Record::Outcome {
-                intent,
-                key,
-                outcome,
-                detail,
-            } => {
-                let style = match outcome {
-                    Outcome::Applied => GOOD,
-                    Outcome::NotApplied => BAD,
-                    Outcome::Unknown | Outcome::Superseded => WARN,
-                };
-                let word = paint(style, &format!("{outcome:?}"));
-                let lead = format!("{} {word} ", paint(DIM, &head));
-                flow(&mut out, &lead, 6, Style::new(), &key.to_string());
-                let said = match detail {
-                    Tree::Null => String::new(),
-                    Tree::String(text) => format!(": {text}"),
-                    other => format!(": {other}"),
-                };
-                hanging(&mut out, 6, "", &format!("intent {}{said}", short(intent)));
-            }
+/// One thing that the ledger says.
+#[derive(Clone, Debug)]
+pub enum Line {
+    /// An entry of a chain.
+    Entry(Entry),
+    /// A lease that a person released. Outside the chain.
+    Release(Fence),
+    /// An outcome that came when its intent was no longer open. Outside the chain.
+    Late(Late),
+}
+
+impl Line {
+    /// When, by the writer's wall clock.
+    pub fn at(&self) -> Timestamp {
+        match self {
+            Line::Entry(entry) => entry.at,
+            Line::Release(fence) => fence.at,
+            Line::Late(late) => late.at,
         }
     }
-    if more > 0 {
-        out.push_str(&format!("... and {more} older; see --limit and --since\n"));
+
+    /// Its place among the others: by time, then as its chain says.
+    pub fn place(&self) -> (Timestamp, String, u64) {
+        match self {
+            Line::Entry(entry) => (entry.at, entry.app.clone(), entry.seq),
+            Line::Release(fence) => (fence.at, fence.app.clone(), 0),
+            Line::Late(late) => (late.at, late.key.app.clone(), 0),
+        }
+    }
+}
+
+/// What is shown of the ledger, and what is not.
+#[derive(Clone, Copy, Debug)]
+pub struct Shown<'a> {
+    /// Newest first.
+    pub lines: &'a [Line],
+    /// How many more there are of what was asked for.
+    pub omitted: usize,
+    /// How many there are at all in the apps that were read.
+    pub all: usize,
+    /// What could not be read.
+    pub faults: &'a [String],
+}
+
+/// For people.
+pub fn text(shown: &Shown<'_>) -> String {
+    let mut out = String::new();
+    for line in shown.lines {
+        match line {
+            Line::Entry(entry) => entry_text(&mut out, entry),
+            Line::Release(fence) => release_text(&mut out, fence),
+            Line::Late(late) => late_text(&mut out, late),
+        }
+    }
+    out.push_str(&rest(shown));
+    for fault in shown.faults {
+        let lead = paint(BAD, "unreadable: ");
+        flow(&mut out, &lead, 6, Style::new(), fault);
     }
     out
 }
 
+/// What is not shown, in one line; nothing when all is.
+fn rest(shown: &Shown<'_>) -> String {
+    let Shown {
+        lines,
+        omitted,
+        all,
+        faults,
+    } = shown;
+    match (lines.len(), omitted, all) {
+        (0, 0, 0) if faults.is_empty() => {
+            "the ledger says nothing of this; nothing was ever written here\n".to_owned()
+        }
+        (0, 0, 0) => String::new(),
+        (0, 0, all) => format!(
+            "nothing in the ledger is as asked for, of {} that it has\n",
+            records(*all)
+        ),
+        (0, omitted, _) => format!("{} not shown; see --limit and --since\n", records(*omitted)),
+        (_, 0, _) => String::new(),
+        (_, omitted, _) => format!("... and {omitted} older; see --limit and --since\n"),
+    }
+}
+
+fn records(n: usize) -> String {
+    count(n, "record")
+}
+
+fn second(at: Timestamp) -> String {
+    at.strftime("%Y-%m-%d %H:%M:%SZ").to_string()
+}
+
+fn entry_text(out: &mut String, entry: &Entry) {
+    let head = format!("{} #{}", second(entry.at), entry.seq);
+    match &entry.record {
+        Record::Intent {
+            id,
+            key,
+            step,
+            drift,
+            risk,
+            ..
+        } => {
+            let lead = format!("{} {} ", paint(DIM, &head), paint(BOLD, "intent "));
+            flow(out, &lead, 6, Style::new(), &key.to_string());
+            hanging(
+                out,
+                6,
+                "",
+                &format!("{}: {} ({risk})", step.operation, step.title),
+            );
+            for d in drift {
+                let line = format!("{}  {} -> {}", d.path, value(&d.live), value(&d.desired));
+                hanging(out, 8, "", &line);
+            }
+            let by = format!(
+                "by {}, lease token {}, intent {}",
+                entry.by,
+                entry.token,
+                short(id)
+            );
+            hanging(out, 6, "", &by);
+        }
+        Record::Outcome {
+            intent,
+            key,
+            outcome,
+            detail,
+        } => {
+            let style = match outcome {
+                Outcome::Applied => GOOD,
+                Outcome::NotApplied => BAD,
+                Outcome::Unknown | Outcome::Superseded => WARN,
+            };
+            let word = paint(style, &format!("{outcome:?}"));
+            let lead = format!("{} {word} ", paint(DIM, &head));
+            flow(out, &lead, 6, Style::new(), &key.to_string());
+            let said = match detail {
+                Tree::Null => String::new(),
+                Tree::String(text) => format!(": {text}"),
+                other => format!(": {other}"),
+            };
+            hanging(out, 6, "", &format!("intent {}{said}", short(intent)));
+        }
+    }
+}
+
+fn release_text(out: &mut String, fence: &Fence) {
+    let lead = format!(
+        "{} {} ",
+        paint(DIM, &second(fence.at)),
+        paint(WARN, "release")
+    );
+    flow(
+        out,
+        &lead,
+        6,
+        Style::new(),
+        &format!("{} (outside the chain)", fence.app),
+    );
+    hanging(out, 6, "", &format!("reason: {}", fence.reason));
+    hanging(out, 6, "", &released(fence));
+}
+
+fn released(fence: &Fence) -> String {
+    let from = match (&fence.holder, fence.fenced) {
+        (Some(holder), Some(token)) => format!("taken from {holder}, lease token {token}"),
+        (Some(holder), None) => format!("taken from {holder}"),
+        (None, _) => "taken from a row that could not be read".to_owned(),
+    };
+    format!("by {}, {from}", fence.by)
+}
+
+fn late_text(out: &mut String, late: &Late) {
+    let word = format!("late {:?}", late.outcome);
+    let lead = format!("{} {} ", paint(DIM, &second(late.at)), paint(WARN, &word));
+    flow(
+        out,
+        &lead,
+        6,
+        Style::new(),
+        &format!("{} (outside the chain)", late.key),
+    );
+    let said = match &late.detail {
+        Tree::Null => String::new(),
+        Tree::String(text) => format!(": {text}"),
+        other => format!(": {other}"),
+    };
+    hanging(out, 6, "", &format!("intent {}{said}", short(&late.intent)));
+    hanging(
+        out,
+        6,
+        "",
+        &format!("by {}, lease token {}", late.by, late.token),
+    );
+}
+
+/// For programs. What stands outside the chains stands outside `entries`.
+pub fn json(shown: &Shown<'_>) -> Value {
+    let (mut entries, mut releases, mut late) = (Vec::new(), Vec::new(), Vec::new());
+    for line in shown.lines {
+        match line {
+            Line::Entry(one) => entries.push(json!(one)),
+            Line::Release(one) => releases.push(json!(one)),
+            Line::Late(one) => late.push(json!(one)),
+        }
+    }
+    json!({
+        "version": 1,
+        "entries": entries,
+        "releases": releases,
+        "late": late,
+        "omitted": shown.omitted,
+        "faults": shown.faults,
+    })
+}
+
 /// A table, newest first.
-pub fn markdown(entries: &[Entry], more: usize) -> String {
+pub fn markdown(shown: &Shown<'_>) -> String {
     let mut out = String::from("| when | # | object | what | by |\n|---|---|---|---|---|\n");
-    for entry in entries {
-        let what = match &entry.record {
-            Record::Intent { step, .. } => format!("intent: {} ({})", step.title, step.operation),
-            Record::Outcome { outcome, .. } => format!("{outcome:?}"),
+    for line in shown.lines {
+        let (number, object, what, by) = match line {
+            Line::Entry(entry) => {
+                let what = match &entry.record {
+                    Record::Intent { step, .. } => {
+                        format!("intent: {} ({})", step.title, step.operation)
+                    }
+                    Record::Outcome { outcome, .. } => format!("{outcome:?}"),
+                };
+                let number = entry.seq.to_string();
+                (number, entry.key().to_string(), what, &entry.by)
+            }
+            Line::Release(fence) => {
+                let what = format!("lease released, outside the chain: {}", fence.reason);
+                (String::new(), fence.app.clone(), what, &fence.by)
+            }
+            Line::Late(late) => {
+                let what = format!("late {:?}, outside the chain", late.outcome);
+                (String::new(), late.key.to_string(), what, &late.by)
+            }
         };
         out.push_str(&format!(
-            "| {} | {} | {} | {} | {} |\n",
-            entry.at.strftime("%Y-%m-%d %H:%M:%SZ"),
-            entry.seq,
-            escape(&entry.key().to_string()),
+            "| {} | {number} | {} | {} | {} |\n",
+            second(line.at()),
+            escape(&object),
             escape(&what),
-            escape(&entry.by),
+            escape(by),
         ));
     }
-    if more > 0 {
-        out.push_str(&format!("\n{more} older entries are not shown.\n"));
+    if shown.omitted > 0 {
+        out.push_str(&format!(
+            "\n{} older records are not shown.\n",
+            shown.omitted
+        ));
     }
+    for fault in shown.faults {
+        out.push_str(&format!("\nUnreadable: {}\n", escape(fault)));
+    }
+    out
+}
+
+/// What `--verify` comes to.
+pub fn verdict(entries: usize, apps: usize, faults: &[String]) -> String {
+    let mut out = String::new();
+    if faults.is_empty() {
+        let text = format!(
+            "{} of {} follow one another without gap, fork or change",
+            // "entrys" is not a word.
+            match entries {
+                1 => "1 entry".to_owned(),
+                n => format!("{n} entries"),
+            },
+            count(apps, "app"),
+        );
+        let lead = format!("{}: ", paint(GOOD, "whole"));
+        flow(&mut out, &lead, 2, Style::new(), &text);
+        return out;
+    }
+    out.push_str(&format!("{}:\n", paint(BAD, "not whole")));
+    for fault in faults {
+        flow(&mut out, "  ", 4, Style::new(), fault);
+    }
+    let advice = "Somebody changed the ledger by hand, or a backup was put in its place; compare it \
+                  with CloudTrail, and with a restore of the table to a point in time";
+    flow(&mut out, "", 0, Style::new(), advice);
     out
 }
 

@@ -24,7 +24,10 @@ fn said(lease: &LeaseRow) -> (Style, &'static str, String) {
         LeaseState::Released => (
             DIM,
             "free",
-            format!("last held by {holder} (token {token})"),
+            match taken(lease) {
+                Some(taken) => format!("{taken}; last held by {holder} (token {token})"),
+                None => format!("last held by {holder} (token {token})"),
+            },
         ),
         LeaseState::Corrupt(why) => (
             BAD,
@@ -32,6 +35,14 @@ fn said(lease: &LeaseRow) -> (Style, &'static str, String) {
             format!("{why}; see `evenkeel lock release`"),
         ),
     }
+}
+
+/// Who released it in its holder's stead, and why, where somebody did.
+pub fn taken(lease: &LeaseRow) -> Option<String> {
+    let reason = lease.reason.as_ref()?;
+    let by = lease.released_by.as_deref().unwrap_or("a person");
+    let at = lease.since.strftime("%Y-%m-%d %H:%M:%SZ");
+    Some(format!("released by {by} at {at}: {reason}"))
 }
 
 /// A lease to a line, or to two where it is long.
@@ -78,6 +89,8 @@ pub fn json(lease: &LeaseRow) -> Value {
         },
         "holder": lease.holder,
         "token": lease.token,
-        "since": lease.since.to_string(),
+        "since": lease.since.strftime("%Y-%m-%dT%H:%M:%SZ").to_string(),
+        "releasedBy": lease.released_by,
+        "reason": lease.reason,
     })
 }

@@ -53,9 +53,12 @@ fn words(status: &ObjectStatus) -> Vec<(String, bool)> {
 fn lease(lease: Option<&LeaseRow>) -> String {
     match lease.map(|l| (&l.state, l)) {
         None => "never written".to_owned(),
-        Some((LeaseState::Released, _)) => "no lease held".to_owned(),
-        Some((LeaseState::Held, l)) => format!("lease held by {}", clean(&l.holder)),
-        Some((LeaseState::Corrupt(why), _)) => format!("lease unreadable: {}", clean(why)),
+        Some((LeaseState::Released, l)) => match super::lock::taken(l) {
+            Some(taken) => format!("no lease held; {taken}"),
+            None => "no lease held".to_owned(),
+        },
+        Some((LeaseState::Held, l)) => format!("lease held by {}", l.holder),
+        Some((LeaseState::Corrupt(why), _)) => format!("lease unreadable: {why}"),
     }
 }
 

@@ -65,6 +65,7 @@ impl Store {
                 since: now,
                 renewed: now,
                 reason: Some(reason.to_owned()),
+                released_by: Some(self.holder.clone()),
                 ..old
             };
             let fence = Fence {

@@ -108,7 +108,7 @@ pub enum AcquireError {
     /// Somebody holds it.
     #[error(
         "app {} is held by {} since {} (token {}); wait for it, or, if that process is gone for good, `evenkeel lock release {} --reason TEXT`",
-        .0.app, .0.holder, .0.since, .0.token, .0.app
+        .0.app, .0.holder, .0.since.strftime("%Y-%m-%d %H:%M:%SZ"), .0.token, .0.app
     )]
     Held(LeaseRow),
     /// The caller was told to stop while it waited for another's lease.

@@ -160,8 +160,10 @@ pub(super) fn encode(pk: &str, row: &LeaseRow) -> Item {
     if let Some(process) = &row.process {
         process.encode(&mut item);
     }
-    if let Some(reason) = &row.reason {
-        item.insert("reason".to_owned(), AttributeValue::S(reason.clone()));
+    for (name, words) in [("reason", &row.reason), ("releasedBy", &row.released_by)] {
+        if let Some(words) = words {
+            item.insert(name.to_owned(), AttributeValue::S(words.clone()));
+        }
     }
     item
 }
@@ -205,5 +207,6 @@ pub(super) fn decode(app: &str, item: &Item) -> LeaseRow {
         grant: words("grant").unwrap_or_default(),
         process: Process::decode(item),
         reason: words("reason").ok(),
+        released_by: words("releasedBy").ok(),
     }
 }

@@ -40,6 +40,8 @@ pub struct LeaseRow {
     pub process: Option<Process>,
     /// Why a person released it, when one did.
     pub reason: Option<String>,
+    /// Who that person was: `user@host/pid`.
+    pub released_by: Option<String>,
 }
 
 /// Whether a lease is held.
@@ -150,6 +152,7 @@ pub fn granted(
         grant: grant.to_owned(),
         process: None,
         reason: None,
+        released_by: None,
     }
 }
 

@@ -25,7 +25,7 @@ pub struct Bench {
     address: SocketAddr,
     folder: TempDir,
     /// Serves the twin until the bench goes.
-    _server: tokio::runtime::Runtime,
+    server: tokio::runtime::Runtime,
 }
 
 impl Bench {
@@ -56,7 +56,7 @@ impl Bench {
             twin,
             address,
             folder: TempDir::new().unwrap(),
-            _server: runtime,
+            server: runtime,
         }
     }
 
@@ -133,6 +133,20 @@ impl Bench {
     /// Runs it to its end.
     pub fn run<S: AsRef<OsStr>>(&self, words: impl IntoIterator<Item = S>) -> Ended {
         Running::start(self.evenkeel(words)).wait(LIMIT)
+    }
+
+    /// Rows of the store, past the program: the engine that it embeds, on the same file.
+    pub fn rows<T>(&self, act: impl AsyncFnOnce(aws_sdk_dynamodb::Client) -> T) -> T {
+        let engine = evenkeel::store::embedded::Engine::open(&self.store()).unwrap();
+        let sdk = self
+            .twin
+            .sdk_config()
+            .to_builder()
+            .http_client(evenkeel::store::embedded::http_client(engine))
+            .behavior_version(aws_sdk_dynamodb::config::BehaviorVersion::latest())
+            .build();
+        self.server
+            .block_on(act(aws_sdk_dynamodb::Client::new(&sdk)))
     }
 
     /// Names of the calls that reached the twin, in order.
