@@ -268,3 +268,50 @@ fn a_controller_whose_scope_holds_nothing_yet_says_so_and_waits() {
     assert!(ended.err.contains("WARN"), "{}", ended.all());
     assert!(!ended.err.contains('\u{1b}'), "{}", ended.all());
 }
+
+/// The time in a condition of the shop's service, as `status` gives it.
+fn ready_since(bench: &Bench) -> serde_json::Value {
+    let ended = bench
+        .run(["status", "--kind", "Service", "--format", "json"])
+        .expect(0);
+    let value: serde_json::Value = serde_json::from_str(&ended.out).unwrap();
+    let conditions = value["objects"][0]["conditions"].as_array().unwrap();
+    let ready = conditions.iter().find(|c| c["type"] == "Ready").unwrap();
+    ready["lastTransition"].clone()
+}
+
+#[test]
+fn status_tells_since_when_and_nothing_where_nobody_knows() {
+    let bench = bench(&count(3));
+    // Never looked at by anybody who keeps a record.
+    assert_eq!(ready_since(&bench), serde_json::Value::Null);
+    bench.run(["apply", "--yes"]).expect(0);
+    let written = ready_since(&bench);
+    assert!(written.is_string());
+    assert_eq!(ready_since(&bench), written);
+    // What `apply` leaves held is recorded by it.
+    bench.save("desired-state/shop.yaml", &(count(3) + NOWHERE));
+    bench.run(["apply", "--yes"]).expect(3);
+    let held = || {
+        let ended = bench
+            .run(["status", "--kind", "Table", "--format", "json"])
+            .expect(0);
+        let value: serde_json::Value = serde_json::from_str(&ended.out).unwrap();
+        value["objects"][0]["conditions"].clone()
+    };
+    assert!(held()[0]["lastTransition"].is_string(), "{}", held());
+    assert_eq!(held(), held());
+}
+
+#[test]
+fn status_in_markdown_has_reasons_leases_and_findings() {
+    let bench = bench(&(count(3) + NOWHERE));
+    bench.run(["apply", "--yes"]).expect(3);
+    let ended = bench.run(["status", "--format", "markdown"]).expect(0);
+    let said = out(&ended);
+    assert!(said.contains("Blocked (MustExist)"), "{said}");
+    assert!(said.contains("| shop | no lease held |"), "{said}");
+    bench.save("desired-state/cart.yaml", "kind: [\n");
+    let ended = bench.run(["status", "--format", "markdown"]).expect(1);
+    assert!(ended.out.contains("cart.yaml"), "{}", ended.all());
+}

@@ -97,6 +97,12 @@ pub async fn run(settings: Option<&Path>, args: &ApplyArgs) -> anyhow::Result<Ex
             }
         }
     };
+    // The next `status` asks since when. One who wants to stop now is not kept for it.
+    if !options.stop.is_cancelled()
+        && let Err(error) = context.engine.record_pass(&set, &pass).await
+    {
+        shown.say(&format!("the conditions were not recorded: {error}"));
+    }
     shown.finish();
     report(args.format.format, &pass)?;
     Ok(match pass.verdict() {

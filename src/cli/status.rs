@@ -47,13 +47,19 @@ pub async fn run(settings: Option<&Path>, args: &StatusArgs) -> anyhow::Result<E
                     .get(&o.key)
                     .map(|d| tree::digest(&d.spec))
                     .unwrap_or_default();
-                let mut status = ObjectStatus::from_plan(o, known.get(&o.key), &generation, now);
-                if let Some(memory) = memory.get(&o.key) {
-                    status.last_write.clone_from(&memory.last_write);
-                }
+                let write = memory.get(&o.key).and_then(|m| m.last_write.clone());
+                let known = known.get(&o.key);
+                // One without a record has been as it is since it was written, as far as is known.
+                let since = match (known, &write) {
+                    (None, Some(write)) => write.at,
+                    _ => now,
+                };
+                let mut status = ObjectStatus::from_plan(o, known, &generation, since);
+                status.last_write = write;
                 ObjectLine {
                     key: o.key.clone(),
                     status,
+                    looked: now,
                 }
             })
             .collect();
@@ -62,7 +68,7 @@ pub async fn run(settings: Option<&Path>, args: &StatusArgs) -> anyhow::Result<E
     print(&match args.format.format {
         Format::Text => render::text(&apps, &plan.findings),
         Format::Json => json::text(&render::json(&apps)),
-        Format::Markdown => render::markdown(&apps),
+        Format::Markdown => render::markdown(&apps, &plan.findings),
     })?;
     // What did not load has no line of its own, and is not in order.
     Ok(if plan.summary.errors == 0 {

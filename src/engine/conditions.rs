@@ -7,9 +7,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Mutex, PoisonError};
 
 use super::Engine;
+use super::apply::is_work;
+use crate::kinds::Policy;
 use crate::model::document::DesiredSet;
 use crate::model::key::ResourceKey;
-use crate::model::plan::{Plan, Status};
+use crate::model::pass::Pass;
+use crate::model::plan::{ObjectPlan, Plan, Status};
+use crate::model::scope::Scope;
 use crate::model::status::ObjectStatus;
 use crate::model::tree;
 use crate::store::{Store, StoreError};
@@ -49,6 +53,26 @@ impl Engine {
             }
         }
         Ok(())
+    }
+
+    /// Records the conditions of every object of `pass`, as they are after it. What nothing was done
+    /// to is as its plan says; the rest is looked at once more.
+    ///
+    /// # Errors
+    /// The store's; what was not recorded is at the next look.
+    pub async fn record_pass(&self, set: &DesiredSet, pass: &Pass) -> Result<(), StoreError> {
+        let touched: Vec<&ObjectPlan> = pass.plan.objects.iter().filter(|o| is_work(o)).collect();
+        let mut plan = pass.plan.clone();
+        if !touched.is_empty() {
+            let scope = Scope::among(touched.into_iter().map(|o| o.key.clone()));
+            let fresh = self.plan(set, &scope, &Policy::CONTROLLER).await;
+            for object in fresh.objects {
+                if let Some(old) = plan.objects.iter_mut().find(|o| o.key == object.key) {
+                    *old = object;
+                }
+            }
+        }
+        self.record_conditions(set, &plan).await
     }
 
     async fn read_conditions(&self, store: &Store, app: &str) -> Result<(), StoreError> {

@@ -4,6 +4,7 @@
 
 use std::collections::BTreeMap;
 
+use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use super::findings;
@@ -19,8 +20,30 @@ use crate::store::{LeaseRow, LeaseState};
 pub struct ObjectLine {
     /// Which.
     pub key: ResourceKey,
-    /// How it stands.
+    /// How it stands. A transition at `looked` is one whose time is not known.
     pub status: ObjectStatus,
+    /// When it was looked at.
+    pub looked: Timestamp,
+}
+
+impl ObjectLine {
+    /// Since when it stands so, where that is known.
+    fn since(&self) -> Option<Timestamp> {
+        let times = self.status.conditions.iter().map(|c| c.last_transition);
+        times.max().filter(|at| *at < self.looked)
+    }
+
+    /// Its conditions for programs.
+    fn conditions(&self) -> Vec<Value> {
+        let of = |condition: &Condition| {
+            let mut value = json!(condition);
+            if condition.last_transition >= self.looked {
+                value["lastTransition"] = Value::Null;
+            }
+            value
+        };
+        self.status.conditions.iter().map(of).collect()
+    }
 }
 
 /// One app.
@@ -48,6 +71,27 @@ fn words(status: &ObjectStatus) -> Vec<(String, bool)> {
         words.push((ready.reason.clone(), false));
     }
     words
+}
+
+/// Why an object is not ready, for each condition that has something to say.
+fn reasons(status: &ObjectStatus) -> Vec<String> {
+    if words(status).iter().any(|(_, good)| *good) {
+        return Vec::new();
+    }
+    let holds = |c: &Condition| c.kind != ConditionKind::Ready && c.status == Truth::True;
+    let alone = !status.conditions.iter().any(holds);
+    let told = |c: &&Condition| match c.kind {
+        // Where another one holds, it says why.
+        ConditionKind::Ready => c.status == Truth::Unknown || alone,
+        _ => c.status == Truth::True,
+    };
+    status
+        .conditions
+        .iter()
+        .filter(told)
+        .filter(|c| !c.message.is_empty())
+        .map(|c| format!("{} ({}): {}", c.kind, c.reason, c.message))
+        .collect()
 }
 
 fn lease(lease: Option<&LeaseRow>) -> String {
@@ -83,11 +127,7 @@ pub fn text(apps: &BTreeMap<String, AppStatus>, wrong: &[Finding]) -> String {
             let style = if ready { GOOD } else { WARN };
             let joined: Vec<&str> = words.iter().map(|(w, _)| w.as_str()).collect();
             let since = object
-                .status
-                .conditions
-                .iter()
-                .map(|c| c.last_transition)
-                .max()
+                .since()
                 .map(|at| at.strftime("%m-%d %H:%MZ").to_string())
                 .unwrap_or_default();
             let lead = format!(
@@ -96,25 +136,8 @@ pub fn text(apps: &BTreeMap<String, AppStatus>, wrong: &[Finding]) -> String {
                 paint(style, &format!("{:<17}", joined.join(",")))
             );
             flow(&mut out, &lead, 6, DIM, &since);
-            let holds = |c: &Condition| c.kind != ConditionKind::Ready && c.status == Truth::True;
-            let alone = !object.status.conditions.iter().any(holds);
-            for condition in &object.status.conditions {
-                let told = match condition.kind {
-                    // Where another one holds, it says why.
-                    ConditionKind::Ready => condition.status == Truth::Unknown || alone,
-                    _ => condition.status == Truth::True,
-                };
-                if !ready && told && !condition.message.is_empty() {
-                    hanging(
-                        &mut out,
-                        6,
-                        "",
-                        &format!(
-                            "{} ({}): {}",
-                            condition.kind, condition.reason, condition.message
-                        ),
-                    );
-                }
+            for reason in reasons(&object.status) {
+                hanging(&mut out, 6, "", &reason);
             }
             if let Some(write) = &object.status.last_write {
                 let at = write.at.strftime("%Y-%m-%d %H:%M:%SZ");
@@ -134,7 +157,7 @@ pub fn json(apps: &BTreeMap<String, AppStatus>) -> Value {
         .map(|o| {
             json!({
                 "key": o.key,
-                "conditions": o.status.conditions,
+                "conditions": o.conditions(),
                 "lastWrite": o.status.last_write,
             })
         })
@@ -148,20 +171,32 @@ pub fn json(apps: &BTreeMap<String, AppStatus>) -> Value {
 }
 
 /// For pull requests.
-pub fn markdown(apps: &BTreeMap<String, AppStatus>) -> String {
-    let mut out = String::from("| object | conditions | last write |\n|---|---|---|\n");
+pub fn markdown(apps: &BTreeMap<String, AppStatus>, wrong: &[Finding]) -> String {
+    let mut out = match wrong {
+        [] => String::new(),
+        wrong => super::markdown::findings(wrong) + "\n",
+    };
+    out.push_str("| object | conditions | why | last write |\n|---|---|---|---|\n");
     for object in apps.values().flat_map(|app| &app.objects) {
         let words: Vec<String> = words(&object.status).into_iter().map(|(w, _)| w).collect();
         let last = object
             .status
             .last_write
             .as_ref()
-            .map_or_else(String::new, |w| w.at.to_string());
+            .map_or_else(String::new, |w| {
+                w.at.strftime("%Y-%m-%d %H:%M:%SZ").to_string()
+            });
         out.push_str(&format!(
-            "| {} | {} | {last} |\n",
+            "| {} | {} | {} | {last} |\n",
             escape(&object.key.to_string()),
-            words.join(", ")
+            words.join(", "),
+            escape(&reasons(&object.status).join("; ")),
         ));
+    }
+    out.push_str("\n| app | lease |\n|---|---|\n");
+    for (name, app) in apps {
+        let held = lease(app.lease.as_ref());
+        out.push_str(&format!("| {} | {} |\n", escape(name), escape(&held)));
     }
     out
 }
@@ -182,6 +217,7 @@ mod tests {
         let line = ObjectLine {
             key: web.key.clone(),
             status: ObjectStatus::from_plan(&web, None, "g", now),
+            looked: now,
         };
         let app = AppStatus {
             objects: vec![line],
@@ -191,7 +227,7 @@ mod tests {
         let plain = anstream::adapter::strip_str(&text).to_string();
         assert_eq!(
             plain,
-            "shop  never written\n  Service/web  RolloutInProgress 01-01 00:00Z\n      \
+            "shop  never written\n  Service/web  RolloutInProgress \n      \
              Ready (RolloutInProgress): web:13, 1 of 2 tasks\n"
         );
     }
