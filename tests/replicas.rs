@@ -1,10 +1,12 @@
 //! Replicas: two controllers over one account and one store.
 
+use std::sync::Mutex;
+
 use evenkeel::engine::apply::{ApplyOptions, Pinned, Wait};
-use evenkeel::engine::progress::Silent;
+use evenkeel::engine::progress::{Event, Progress, Silent};
 use evenkeel::model::pass::Ended;
 use evenkeel::model::scope::Scope;
-use evenkeel::store::Patience;
+use evenkeel::store::{LEASE_DURATION, Patience};
 use evenkeel::twin::estate::FargateService;
 
 use tokio_util::sync::CancellationToken;
@@ -52,4 +54,54 @@ async fn of_two_that_write_one_app_at_once_one_writes_and_the_other_says_who_doe
     let registered =
         |w: &mut evenkeel::twin::World| w.calls.of("ecs.RegisterTaskDefinition").count();
     assert_eq!(rig.twin.world(registered), 1);
+}
+
+/// Keeps the events that it was told.
+#[derive(Default)]
+struct Watcher(Mutex<Vec<Event>>);
+
+impl Progress for Watcher {
+    fn event(&self, event: &Event) {
+        self.0.lock().unwrap().push(event.clone());
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn one_that_waits_for_anothers_lease_says_whose() {
+    let rig = Rig::new().await;
+    rig.twin.world(|w| {
+        w.add_service(&FargateService::new("main", "web").desired(2))
+            .unwrap();
+    });
+    let set = load(
+        "apiVersion: evenkeel/v1alpha1\nkind: Service\nmetadata: {app: shop, name: web}\n\
+         spec: {cluster: main, desiredCount: 3}\n",
+    );
+    let waited = |events: &[Event]| {
+        events.iter().find_map(|event| match event {
+            Event::Waiting { app, holder, most } => Some((app.clone(), holder.clone(), *most)),
+            _ => None,
+        })
+    };
+    // Somebody takes the lease and dies with it.
+    let other = rig.another(8).await;
+    let theirs = other.store.as_ref().unwrap();
+    theirs.acquire("shop", Patience::No).await.unwrap();
+    let watcher = Watcher::default();
+    let options = rig.options(Wait::ForRollouts);
+    let plan = rig.plan(&set).await;
+    let pass = rig.engine.apply(&set, plan, &options, &watcher).await;
+    assert_eq!(pass.objects[0].ended, Ended::Converged);
+    let told = watcher.0.lock().unwrap().clone();
+    assert_eq!(
+        waited(&told),
+        Some(("shop".to_owned(), "rig@test/8".to_owned(), LEASE_DURATION))
+    );
+    // Nothing of it where the lease is free.
+    rig.twin
+        .world(|w| w.set_desired_count("main", "web", 1).unwrap());
+    let plan = rig.plan(&set).await;
+    let watcher = Watcher::default();
+    rig.engine.apply(&set, plan, &options, &watcher).await;
+    assert_eq!(waited(&watcher.0.lock().unwrap()), None);
 }

@@ -124,8 +124,11 @@ fn confirmed(plan: &Plan) -> anyhow::Result<bool> {
     let mut stderr = std::io::stderr().lock();
     write!(
         stderr,
-        "Write these {} changes? Only \"yes\" or \"y\" goes on: ",
-        plan.summary.changes
+        "Write {}? Only \"yes\" or \"y\" goes on: ",
+        match plan.summary.changes {
+            1 => "this change".to_owned(),
+            n => format!("these {n} changes"),
+        }
     )
     .and_then(|()| stderr.flush())
     .context("asking")?;

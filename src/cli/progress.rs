@@ -3,10 +3,11 @@
 use std::io::IsTerminal as _;
 use std::time::Duration;
 
+use anstyle::Style;
 use indicatif::{ProgressBar, ProgressStyle};
 
 use crate::engine::progress::{Event, Progress};
-use crate::render::layout::clean;
+use crate::render::layout::{clean, flow};
 use crate::store::LEASE_DURATION;
 
 /// Shows what an engine does.
@@ -34,11 +35,12 @@ impl Shown {
         Self { bar }
     }
 
-    /// A line that stays.
-    pub fn say(&self, line: &str) {
+    /// What stays, in lines of at most the width of a terminal.
+    pub fn say(&self, text: &str) {
+        let text = lines(text);
         match &self.bar {
-            Some(bar) => bar.println(line),
-            None => anstream::eprintln!("{line}"),
+            Some(bar) => bar.println(text.trim_end()),
+            None => anstream::eprint!("{text}"),
         }
     }
 
@@ -56,6 +58,13 @@ impl Shown {
     }
 }
 
+/// Indented, so that what is under way stands apart from the reports around it.
+fn lines(text: &str) -> String {
+    let mut out = String::new();
+    flow(&mut out, "  ", 4, Style::new(), text);
+    out
+}
+
 impl Progress for Shown {
     fn event(&self, event: &Event) {
         match event {
@@ -64,21 +73,43 @@ impl Progress for Shown {
                 clean(app),
                 LEASE_DURATION.as_secs()
             )),
-            Event::Leased { app, .. } => self.now(format!("{}: lease taken", clean(app))),
-            Event::Busy { app, holder } => self.say(&format!(
-                "  {}: another process is writing it ({})",
-                clean(app),
-                clean(holder)
+            Event::Waiting { app, holder, most } => self.say(&format!(
+                "{app}: waiting for the lease of {holder}, up to {} s",
+                most.as_secs()
             )),
+            Event::Leased { app, .. } => self.now(format!("{}: lease taken", clean(app))),
+            Event::Busy { app, holder } => {
+                self.say(&format!("{app}: another process is writing it ({holder})"))
+            }
             Event::Resolving { key, .. } => self.say(&format!(
-                "  {key}: an earlier write has no known outcome; looking it up takes up to 40 s"
+                "{key}: an earlier write has no known outcome; looking it up takes up to 40 s"
             )),
             Event::Writing { key, title } => self.now(format!("{key}: {}", clean(title))),
-            Event::Written { key, title } => self.say(&format!("  {key}: {}", clean(title))),
+            Event::Written { key, title } => self.say(&format!("{key}: {title}")),
             Event::Converged { key } => self.now(format!("{key}: converged")),
             Event::Rollout { key, detail } => self.now(format!("{key}: {}", clean(detail))),
             Event::Held { key, .. } => self.now(format!("{key}: held")),
-            Event::Failed { key, why } => self.say(&format!("  {key}: failed: {}", clean(why))),
+            Event::Failed { key, why } => self.say(&format!("{key}: failed: {why}")),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::render::layout::WIDTH;
+
+    #[test]
+    fn a_long_line_goes_on_below_itself_and_harms_no_terminal() {
+        let text = lines(&format!(
+            "shop/Service/web: failed: \u{1b}[2J{}",
+            "word ".repeat(30)
+        ));
+        assert!(text.lines().count() > 1);
+        for line in text.lines() {
+            assert!(line.chars().count() <= WIDTH, "{line}");
+            assert!(line.starts_with("  "), "{line}");
+        }
+        assert!(!text.contains("\u{1b}[2J"), "{text}");
     }
 }

@@ -102,8 +102,8 @@ pub fn parse(file: &str, text: &str) -> Result<Settings, SettingsError> {
     if empty {
         return Ok(Settings::default());
     }
-    let fields: HashMap<Spanned<String>, Spanned<String>> = serde_saphyr::from_str(text)
-        .map_err(|e| wrong(e.location(), e.without_snippet().to_string()))?;
+    let fields: HashMap<Spanned<String>, Spanned<String>> =
+        serde_saphyr::from_str(text).map_err(|e| wrong(e.location(), said(&e)))?;
     let mut fields: Vec<_> = fields.into_iter().collect();
     fields.sort_by_key(|(name, _)| (name.referenced.line(), name.referenced.column()));
     let mut settings = Settings::default();
@@ -152,6 +152,19 @@ pub fn parse(file: &str, text: &str) -> Result<Settings, SettingsError> {
     Ok(settings)
 }
 
+/// What the reader says, in our words where its own speak to programmers.
+fn said(error: &serde_saphyr::Error) -> String {
+    match error.without_snippet() {
+        serde_saphyr::Error::DuplicateMappingKey { key: Some(key), .. } => {
+            format!("`{key}` is set twice; keep one of the two")
+        }
+        serde_saphyr::Error::DuplicateMappingKey { key: None, .. } => {
+            "a setting is set twice; keep one of the two".to_owned()
+        }
+        other => other.to_string(),
+    }
+}
+
 /// `30s`, `5m` or `1h`, of 1 second to 24 hours.
 ///
 /// # Errors
@@ -188,6 +201,15 @@ mod tests {
 
     fn fault(text: &str) -> String {
         parse("evenkeel.yaml", text).unwrap_err().to_string()
+    }
+
+    #[test]
+    fn a_setting_that_stands_twice_is_told_with_its_place() {
+        let fault = fault("region: eu-central-1\nregion: us-east-1\n");
+        assert_eq!(
+            fault,
+            "evenkeel.yaml:2:1: `region` is set twice; keep one of the two"
+        );
     }
 
     #[test]

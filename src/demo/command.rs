@@ -36,10 +36,12 @@ pub async fn run(args: &DemoArgs) -> anyhow::Result<()> {
     let clock = Clock::system();
     let voice = Voice::new(Box::new(AutoStream::auto(std::io::stdout())));
     if !args.serve {
-        return tour::take(&voice, &clock, &Entropy::system()).await;
+        tour::take(&voice, &clock, &Entropy::system()).await?;
+        return voice.finish();
     }
     let served = Served::start(args.listen, clock, SEED).await?;
     voice.raw(&invitation(&served.url()));
+    voice.finish()?;
     let mut terminate = signal(SignalKind::terminate())?;
     tokio::select! {
         _ = terminate.recv() => {}
@@ -50,8 +52,9 @@ pub async fn run(args: &DemoArgs) -> anyhow::Result<()> {
 
 fn invitation(url: &str) -> String {
     format!(
-        "A model of AWS listens on {url}, with both applications out of order.\n\
-         It forgets everything when it ends (Ctrl-C). In another terminal:\n\
+        "A model of AWS listens on {url},\n\
+         with both applications out of order. It forgets everything when it ends\n\
+         (Ctrl-C). In another terminal:\n\
          \n\
          export AWS_ENDPOINT_URL={url}\n\
          export AWS_REGION={REGION} AWS_DEFAULT_REGION={REGION}\n\
@@ -60,8 +63,19 @@ fn invitation(url: &str) -> String {
          evenkeel plan desired-state\n\
          evenkeel apply desired-state\n\
          aws ecs describe-services --cluster SemiontCluster --services semiont-backend\n\
-         aws cloudwatch describe-alarms --query 'MetricAlarms[].AlarmName'\n\
-         \n\
-         Or, without the exports, with --endpoint-url {url}.\n"
+         aws cloudwatch describe-alarms --query 'MetricAlarms[].AlarmName'\n"
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::render::layout::WIDTH;
+
+    #[test]
+    fn the_invitation_fits_a_terminal() {
+        for line in invitation("http://127.0.0.1:65535").lines() {
+            assert!(line.chars().count() <= WIDTH, "{line}");
+        }
+    }
 }

@@ -1,7 +1,6 @@
 //! The tour: act after act over the same engine that the commands use, each of which has to come
 //! out as told.
 
-use std::collections::BTreeMap;
 use std::time::Duration;
 
 use anyhow::{Context as _, anyhow, bail, ensure};
@@ -27,6 +26,7 @@ use crate::model::pass::{Pass, PassVerdict};
 use crate::model::plan::{Plan, Verdict};
 use crate::model::scope::Scope;
 use crate::render;
+use crate::render::history::{Line, Shown};
 use crate::store::{Chain, Patience};
 
 /// What the demo reconciles, as it stands in the repository.
@@ -48,8 +48,8 @@ const POLICY: Policy = Policy {
 };
 /// How long what somebody else began is waited for.
 const THEIRS_MAX: Duration = Duration::from_secs(30);
-/// Ledger entries that are shown of each app.
-const SHOWN_ENTRIES: usize = 6;
+/// Ledger entries that are shown.
+const SHOWN_ENTRIES: usize = 8;
 
 /// Takes the tour over a twin of its own. Ends by itself.
 ///
@@ -169,7 +169,7 @@ impl Tour<'_> {
             "Each app under its lease, each write announced in the ledger before it is sent; then \
              the rollouts are waited for, without the lease.",
         );
-        self.voice.command("evenkeel apply --yes");
+        self.voice.inside("evenkeel apply --yes");
         let pass = self.apply(set).await?;
         self.expect_converged(&pass)
     }
@@ -246,7 +246,7 @@ impl Tour<'_> {
                 .any(|o| o.key.to_string() == act.key && o.change.is_some());
             ensure!(found, "not found: {} ({})", act.told, act.key);
         }
-        self.voice.command("evenkeel apply --yes");
+        self.voice.inside("evenkeel apply --yes");
         let pass = self.apply(set).await?;
         self.expect_converged(&pass)?;
         self.expect_ci_image()
@@ -342,12 +342,27 @@ impl Tour<'_> {
         self.voice.act("What was written, and why");
         self.voice.command("evenkeel history --verify");
         let store = self.engine.store.as_ref().context("there is no store")?;
-        let mut applied = 0;
+        let (mut applied, mut apps, mut ledger) = (0, 0, Vec::new());
         for app in store.apps().await? {
             let Chain { entries, head } = store.chain(&app).await?;
             whole(&app, &entries, head.as_ref())?;
-            applied += self.tell_history(&app, &entries)?;
+            applied += self.applied(&app, &entries)?;
+            apps += 1;
+            ledger.extend(entries.into_iter().map(Line::Entry));
         }
+        self.voice
+            .raw(&render::history::verdict(ledger.len(), apps, &[]));
+        self.voice
+            .command(&format!("evenkeel history --limit {SHOWN_ENTRIES}"));
+        ledger.sort_by_key(|line| std::cmp::Reverse(line.place()));
+        let all = ledger.len();
+        ledger.truncate(SHOWN_ENTRIES);
+        self.voice.raw(&render::history::text(&Shown {
+            lines: &ledger,
+            omitted: all - ledger.len(),
+            all,
+            faults: &[],
+        }));
         let seen = self.writes_seen();
         ensure!(
             applied == seen,
@@ -360,17 +375,13 @@ impl Tour<'_> {
         Ok(())
     }
 
-    /// Shows the newest entries of an app, and counts the writes that AWS accepted.
-    fn tell_history(&self, app: &str, entries: &[Entry]) -> anyhow::Result<usize> {
-        let mut titles = BTreeMap::new();
+    /// Counts the writes of an app that AWS accepted; each of them has to have an outcome.
+    fn applied(&self, app: &str, entries: &[Entry]) -> anyhow::Result<usize> {
         let mut open = 0usize;
         let mut applied = 0;
         for entry in entries {
             match &entry.record {
-                Record::Intent { id, step, .. } => {
-                    titles.insert(id.as_str(), step.title.as_str());
-                    open += 1;
-                }
+                Record::Intent { .. } => open += 1,
                 Record::Outcome { outcome, .. } => {
                     open = open.saturating_sub(1);
                     applied += usize::from(*outcome == Outcome::Applied);
@@ -378,26 +389,6 @@ impl Tour<'_> {
             }
         }
         ensure!(open == 0, "{app}: {open} intents have no outcome");
-        let mut text = format!("{app}: {} entries, newest first\n", entries.len());
-        for entry in entries.iter().rev().take(SHOWN_ENTRIES) {
-            let (word, what) = match &entry.record {
-                Record::Intent { step, .. } => ("intent".to_owned(), step.title.as_str()),
-                Record::Outcome {
-                    intent, outcome, ..
-                } => (
-                    format!("{outcome:?}"),
-                    titles.get(intent.as_str()).copied().unwrap_or_default(),
-                ),
-            };
-            let label = format!("  {:>3}  {word:<10}", entry.seq);
-            render::layout::hanging(
-                &mut text,
-                18,
-                &label,
-                &format!("{}: {what}", entry.key().name),
-            );
-        }
-        self.voice.raw(&text);
         Ok(applied)
     }
 

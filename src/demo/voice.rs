@@ -1,7 +1,9 @@
 //! The voice: how the tour speaks, in lines of eighty columns, and what it tells of an engine at work.
 
-use std::io::Write;
+use std::io::{Error, ErrorKind, Write};
 use std::sync::{Mutex, PoisonError};
+
+use anyhow::Context as _;
 
 use crate::engine::progress::{Event, Progress};
 use crate::render::layout::{BAD, BOLD, DIM, GOOD, WARN, WIDTH, hanging, paint, wrap};
@@ -10,6 +12,8 @@ use crate::render::layout::{BAD, BOLD, DIM, GOOD, WARN, WIDTH, hanging, paint, w
 /// nobody could see them.
 pub struct Voice {
     out: Mutex<Box<dyn Write + Send>>,
+    /// The first thing that could not be said, and why.
+    unsaid: Mutex<Option<Error>>,
 }
 
 impl Voice {
@@ -17,16 +21,34 @@ impl Voice {
     pub fn new(out: Box<dyn Write + Send>) -> Self {
         Self {
             out: Mutex::new(out),
+            unsaid: Mutex::default(),
+        }
+    }
+
+    /// That everything was said. A reader that went away, such as `head`, is no error.
+    ///
+    /// # Errors
+    /// What kept it from being said.
+    pub fn finish(&self) -> anyhow::Result<()> {
+        let mut unsaid = self.unsaid.lock().unwrap_or_else(PoisonError::into_inner);
+        match unsaid.take() {
+            Some(error) => Err(error).context("writing to standard output"),
+            None => Ok(()),
         }
     }
 
     /// Says text as it is.
     pub fn raw(&self, text: &str) {
         let mut out = self.out.lock().unwrap_or_else(PoisonError::into_inner);
-        // A reader that went away is no reason to leave the tour in the middle: its exit code
-        // still says whether all went well.
-        let _ = out.write_all(text.as_bytes());
-        let _ = out.flush();
+        // Nobody listening is no reason to leave the tour in the middle: its exit code still says
+        // whether all went well.
+        let said = out.write_all(text.as_bytes()).and_then(|()| out.flush());
+        if let Err(error) = said
+            && error.kind() != ErrorKind::BrokenPipe
+        {
+            let mut unsaid = self.unsaid.lock().unwrap_or_else(PoisonError::into_inner);
+            unsaid.get_or_insert(error);
+        }
     }
 
     /// A heading.
@@ -44,6 +66,14 @@ impl Voice {
     /// What was typed, so to speak.
     pub fn command(&self, line: &str) {
         self.raw(&format!("{}\n", paint(BOLD, &format!("$ {line}"))));
+    }
+
+    /// What a command does, told in other lines than its own.
+    pub fn inside(&self, line: &str) {
+        self.raw(&format!(
+            "What {} does, as it happens:\n",
+            paint(BOLD, &format!("`{line}`"))
+        ));
     }
 
     /// What was found to hold.
@@ -71,6 +101,13 @@ impl Progress for Voice {
     fn event(&self, event: &Event) {
         match event {
             Event::Leasing { .. } => {}
+            Event::Waiting { app, holder, .. } => {
+                self.event_line(
+                    WARN,
+                    "?",
+                    &format!("{app}: waiting for the lease of {holder}"),
+                );
+            }
             Event::Leased { app, token } => {
                 self.raw(&format!("  {app}: lease taken, token {token}\n"));
             }

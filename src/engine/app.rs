@@ -1,6 +1,8 @@
 //! One app: its lease, what is still open in it, and then its objects one after the other.
 
 use std::collections::BTreeMap;
+use std::convert::Infallible;
+use std::time::Duration;
 
 use super::Engine;
 use super::apply::ApplyOptions;
@@ -13,7 +15,10 @@ use crate::model::key::ResourceKey;
 use crate::model::memory::ObjectMemory;
 use crate::model::pass::{Ended, ObjectPass};
 use crate::model::plan::ObjectPlan;
-use crate::store::{AcquireError, Lease, Origin, Store, StoreError};
+use crate::store::{AcquireError, LEASE_DURATION, Lease, LeaseState, Origin, Store, StoreError};
+
+/// How long somebody who watches is left without a word: longer than a lease takes that is free.
+const LONG: Duration = Duration::from_secs(3);
 
 /// Why a pass could not go on for an app as a whole.
 #[derive(Debug, thiserror::Error)]
@@ -57,7 +62,11 @@ impl AppRun<'_> {
         });
         let stop = self.options.stop.cancelled();
         let patience = self.options.patience;
-        let acquired = self.store.acquire_unless(self.app, patience, stop).await;
+        let acquired = tokio::select! {
+            biased;
+            acquired = self.store.acquire_unless(self.app, patience, stop) => acquired,
+            never = self.tell_who_is_waited_for() => match never {},
+        };
         let lease = match acquired {
             Ok(lease) => lease,
             Err(AcquireError::Stopped) => return Err(AppFault::Stopped),
@@ -87,6 +96,23 @@ impl AppRun<'_> {
             tracing::warn!(app = self.app, %error, "releasing the lease");
         }
         result
+    }
+
+    /// Says so when the lease is long in coming; ends only when it is dropped.
+    async fn tell_who_is_waited_for(&self) -> Infallible {
+        self.engine.cell.clock.sleep(LONG).await;
+        // Who cannot be told is waited for all the same, and the end of it is told.
+        let row = self.store.leases(&[self.app.to_owned()]).await;
+        if let Some(row) = row.ok().and_then(|mut rows| rows.pop())
+            && row.state == LeaseState::Held
+        {
+            self.progress.event(&Event::Waiting {
+                app: self.app.to_owned(),
+                holder: row.holder,
+                most: LEASE_DURATION,
+            });
+        }
+        std::future::pending().await
     }
 
     async fn under_lease(

@@ -1,5 +1,7 @@
 //! Progress: what an engine at work tells whoever watches.
 
+use std::time::Duration;
+
 use crate::model::key::ResourceKey;
 
 /// Something happened.
@@ -10,6 +12,15 @@ pub enum Event {
     Leasing {
         /// Whose.
         app: String,
+    },
+    /// Another process holds the lease that is being asked for, and is waited for.
+    Waiting {
+        /// Whose.
+        app: String,
+        /// Who holds it.
+        holder: String,
+        /// For how long at the most, in all.
+        most: Duration,
     },
     /// An app's lease was taken.
     Leased {

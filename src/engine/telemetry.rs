@@ -191,6 +191,12 @@ impl Progress for Telemetry {
     fn event(&self, event: &Event) {
         match event {
             Event::Leasing { app } => tracing::debug!(app, "asking for the lease"),
+            Event::Waiting { app, holder, most } => tracing::info!(
+                app,
+                holder,
+                most_s = most.as_secs(),
+                "waiting for another's lease"
+            ),
             Event::Leased { app, token } => tracing::debug!(app, token, "lease taken"),
             Event::Busy { app, holder } => tracing::info!(app, holder, "another process holds it"),
             Event::Resolving { key, intent } => {

@@ -18,6 +18,7 @@ use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 use aws_smithy_types::timeout::TimeoutConfig;
 use aws_types::SdkConfig;
 
+use super::embedded::FILE_TROUBLE;
 use super::error::StoreError;
 use super::rows::{self, Item};
 use crate::aws::call::AwsError;
@@ -153,7 +154,9 @@ impl Table {
     }
 
     fn error(&self, error: AwsError) -> StoreError {
-        if error.fault == Fault::NotFound {
+        if error.code == FILE_TROUBLE {
+            StoreError::File { why: error.message }
+        } else if error.fault == Fault::NotFound {
             StoreError::Missing {
                 table: self.name.clone(),
             }

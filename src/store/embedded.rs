@@ -24,6 +24,29 @@ use serde::de::DeserializeOwned;
 /// What precedes the operation's name in the `X-Amz-Target` header of every DynamoDB request.
 pub const TARGET_PREFIX: &str = "DynamoDB_20120810.";
 
+/// The code of answers that tell of trouble with the file itself.
+pub const FILE_TROUBLE: &str = "StoreFileTrouble";
+
+/// What to do about what SQLite says of a file; `None` where it may pass by itself.
+fn cure(said: &str) -> Option<&'static str> {
+    let says = |words: &[&str]| words.iter().any(|w| said.contains(w));
+    if says(&["malformed", "not a database"]) {
+        Some(
+            "restore it from a backup, or move it away: what it knew of leases and writes is then \
+             lost",
+        )
+    } else if says(&["is full"]) {
+        Some("free some space, and run again")
+    } else if says(&["readonly", "read-only", "unable to open", "disk I/O error"]) {
+        Some(
+            "check that the file and its folder can be written by you, and that its file system is \
+             well",
+        )
+    } else {
+        None
+    }
+}
+
 /// Why a store file could not be opened.
 #[derive(Debug, thiserror::Error)]
 pub enum OpenError {
@@ -52,7 +75,7 @@ pub enum OpenError {
         path: PathBuf,
     },
     /// The engine refuses the file.
-    #[error("{}: opening the store; if the file is not one of Evenkeel's, name another with --store embedded:FILE", path.display())]
+    #[error("{}: opening the store; {}if the file is not one of Evenkeel's, name another with --store embedded:FILE", path.display(), cure(&source.to_string()).map_or_else(String::new, |cure| format!("{cure}; ")))]
     Engine {
         /// The store's file, or `:memory:`.
         path: PathBuf,
@@ -125,8 +148,23 @@ impl Engine {
     pub fn call(&self, operation: &str, body: &[u8]) -> (u16, Vec<u8>) {
         match self.dispatch(operation, body) {
             Ok(body) => (200, body),
+            Err(error) if error.status_code() == 500 => self.broken(&error.to_string()),
             Err(error) => (error.status_code(), error.to_json().into_bytes()),
         }
+    }
+
+    /// What the file's own trouble looks like. A file that is only busy may be asked again; for the
+    /// rest, asking again does not help, so that it is no error of the server's.
+    fn broken(&self, said: &str) -> (u16, Vec<u8>) {
+        let Some(cure) = cure(said) else {
+            let error = DynoxideError::InternalServerError(said.to_owned());
+            return (500, error.to_json().into_bytes());
+        };
+        let answer = serde_json::json!({
+            "__type": FILE_TROUBLE,
+            "message": format!("{}: {said}; {cure}", self.place.display()),
+        });
+        (400, answer.to_string().into_bytes())
     }
 
     fn dispatch(&self, operation: &str, body: &[u8]) -> Result<Vec<u8>, DynoxideError> {
@@ -433,5 +471,29 @@ mod tests {
         .unwrap();
         let error = Engine::open(&file).unwrap_err();
         assert!(error.to_string().contains("notes.txt"), "{error}");
+    }
+
+    #[test]
+    fn trouble_with_the_file_names_it_and_the_cure_and_what_passes_may_be_asked_again() {
+        let engine = Engine::memory().unwrap();
+        for (said, cure) in [
+            ("database or disk is full", "free some space"),
+            (
+                "attempt to write a readonly database",
+                "can be written by you",
+            ),
+            (
+                "database disk image is malformed",
+                "restore it from a backup",
+            ),
+        ] {
+            let (status, body) = engine.broken(said);
+            let body = String::from_utf8(body).unwrap();
+            assert_eq!(status, 400, "{body}");
+            for words in [FILE_TROUBLE, ":memory:", said, cure] {
+                assert!(body.contains(words), "{words}: {body}");
+            }
+        }
+        assert_eq!(engine.broken("database is locked").0, 500);
     }
 }

@@ -32,6 +32,12 @@ pub enum StoreError {
         /// Operation, row and cause.
         error: Box<AwsError>,
     },
+    /// The file of an embedded store is in trouble.
+    #[error("the embedded store {why}")]
+    File {
+        /// Which file, what is wrong with it, and what to do.
+        why: String,
+    },
     /// A row that no build of ours wrote so.
     #[error(
         "store table {table}: row {row} is not as evenkeel wrote it ({why}); a lease is mended with `evenkeel lock release --reason`, anything else from a backup of the table"
