@@ -7,6 +7,7 @@ mod conditions;
 pub mod controller;
 pub mod desired;
 pub mod http;
+mod news;
 mod object;
 pub mod observe;
 pub mod progress;

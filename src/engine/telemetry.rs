@@ -5,16 +5,17 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use metrics::{counter, gauge, with_local_recorder};
+use metrics::{counter, describe_counter, describe_gauge, gauge, with_local_recorder};
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle, PrometheusRecorder};
 
 use super::controller::Observer;
+use super::news::{Item, News, Told};
 use super::progress::{Event, Progress};
 use crate::aws::cell::Cell;
 use crate::model::document::DesiredSet;
-use crate::model::finding::Severity;
+use crate::model::finding::{Finding, Severity};
 use crate::model::pass::{Ended, ObjectPass};
-use crate::model::plan::{Plan, Status};
+use crate::model::plan::{ObjectPlan, Plan, Status};
 
 /// Metrics, log lines and readiness of one controller. Nothing of it is global.
 pub struct Telemetry {
@@ -24,8 +25,7 @@ pub struct Telemetry {
     looked: AtomicBool,
     /// Of the last look, or of the start before the first.
     last_look: Mutex<Duration>,
-    /// What was told of each finding and held object at the last look; log lines are for news.
-    told: Mutex<BTreeMap<String, String>>,
+    news: Mutex<News>,
     /// Apps of the last look, whose gauges are set to zero when they go.
     apps: Mutex<BTreeSet<String>>,
 }
@@ -44,12 +44,13 @@ impl Telemetry {
     pub fn new(cell: Arc<Cell>) -> Self {
         let recorder = PrometheusBuilder::new().build_recorder();
         let handle = recorder.handle();
+        with_local_recorder(&recorder, describe);
         Self {
             recorder,
             handle,
             looked: AtomicBool::new(false),
             last_look: Mutex::new(cell.clock.boot()),
-            told: Mutex::default(),
+            news: Mutex::default(),
             apps: Mutex::default(),
             cell,
         }
@@ -75,58 +76,68 @@ impl Telemetry {
     }
 
     fn log_news(&self, set: &DesiredSet, plan: &Plan) {
-        let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
-        let before = std::mem::take(&mut *told);
-        // What is gone is forgotten, so that it is told of again when it comes back.
-        let mut is_news = |subject: String, text: &str| {
-            let known = before.get(&subject).is_some_and(|old| old == text);
-            told.insert(subject, text.to_owned());
-            !known
-        };
-        for (app, why) in &plan.history_unread {
-            if is_news(format!("history {app}"), why) {
-                tracing::error!(
+        let mut news = self.news.lock().unwrap_or_else(PoisonError::into_inner);
+        for item in news.of(set, plan) {
+            match item {
+                Item::Unread { app, why } => tracing::error!(
                     app,
                     "its history could not be read; nothing of it is written: {why}"
-                );
-            }
-        }
-        for finding in &set.findings {
-            let at = finding.at.as_ref().map(ToString::to_string);
-            let at = at.unwrap_or_default();
-            if is_news(format!("finding {at} {}", finding.rule), &finding.message) {
-                match finding.severity {
-                    Severity::Error => {
-                        tracing::error!(rule = finding.rule, at, "{}", finding.message);
-                    }
-                    Severity::Warning => {
-                        tracing::warn!(rule = finding.rule, at, "{}", finding.message);
-                    }
-                }
-            }
-        }
-        for object in &plan.objects {
-            let holds: Vec<String> = object.holds.iter().map(ToString::to_string).collect();
-            let text = format!("{:?} {}", object.status, holds.join("; "));
-            if !is_news(format!("object {}", object.key), &text) {
-                continue;
-            }
-            match object.status {
-                Status::InSync => tracing::debug!(key = %object.key, "in order"),
-                Status::Drifted | Status::Absent => {
-                    let fields: Vec<String> =
-                        object.drift.iter().map(|d| d.path.to_string()).collect();
-                    tracing::info!(key = %object.key, drift = fields.join(","), "drift");
-                }
-                Status::Unreadable | Status::Blocked => {
-                    tracing::warn!(key = %object.key, "held: {}", holds.join("; "));
-                }
-                Status::Deferred => {
-                    tracing::info!(key = %object.key, "deferred: {}", holds.join("; "));
-                }
+                ),
+                Item::ReadAgain { app } => tracing::info!(app, "its history can be read again"),
+                Item::Found(finding) => log_finding(finding),
+                Item::Gone(Told {
+                    file,
+                    rule,
+                    message,
+                }) => tracing::info!(rule, file, "no longer so: {message}"),
+                Item::Object(object) => log_object(object),
             }
         }
     }
+}
+
+fn log_finding(finding: &Finding) {
+    let at = finding.at.as_ref().map(ToString::to_string);
+    let at = at.unwrap_or_default();
+    match finding.severity {
+        Severity::Error => tracing::error!(rule = finding.rule, at, "{}", finding.message),
+        Severity::Warning => tracing::warn!(rule = finding.rule, at, "{}", finding.message),
+    }
+}
+
+fn log_object(object: &ObjectPlan) {
+    let holds: Vec<String> = object.holds.iter().map(ToString::to_string).collect();
+    let holds = holds.join("; ");
+    match object.status {
+        Status::InSync => tracing::debug!(key = %object.key, "in order"),
+        Status::Drifted | Status::Absent => {
+            let fields: Vec<String> = object.drift.iter().map(|d| d.path.to_string()).collect();
+            tracing::info!(key = %object.key, drift = fields.join(","), "drift");
+        }
+        Status::Unreadable | Status::Blocked => tracing::warn!(key = %object.key, "held: {holds}"),
+        Status::Deferred => tracing::info!(key = %object.key, "deferred: {holds}"),
+    }
+}
+
+/// What each metric counts, as Prometheus shows it.
+fn describe() {
+    describe_counter!("evenkeel_looks_total", "Looks at the estate.");
+    describe_gauge!(
+        "evenkeel_apps_history_unread",
+        "Apps whose history the store does not give: nothing of them is written."
+    );
+    describe_gauge!(
+        "evenkeel_objects",
+        "Objects by status, as of the last look."
+    );
+    describe_gauge!("evenkeel_findings_errors", "Errors in the documents.");
+    describe_counter!("evenkeel_passes_total", "Passes over an app.");
+    describe_counter!("evenkeel_writes_total", "Writes that AWS accepted.");
+    describe_counter!(
+        "evenkeel_failures_total",
+        "Objects that failed or were rolled back."
+    );
+    describe_counter!("evenkeel_aws_calls_total", "Calls to AWS.");
 }
 
 impl Observer for Telemetry {
