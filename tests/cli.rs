@@ -2,6 +2,8 @@
 
 use std::path::PathBuf;
 
+use clap::CommandFactory as _;
+use evenkeel::cli::args::Cli;
 use evenkeel::twin::World;
 
 use crate::process::estate::{SHOP, count, shop};
@@ -354,5 +356,170 @@ fn a_report_that_cannot_be_written_is_an_error() {
         assert_eq!(ended.status.code(), Some(1), "{words:?}");
         let said = String::from_utf8(ended.stderr).unwrap();
         assert!(said.contains("writing to standard output"), "{said}");
+    }
+}
+
+/// Every command, as it is typed.
+fn commands() -> Vec<Vec<String>> {
+    fn below(command: &clap::Command, typed: &[String], all: &mut Vec<Vec<String>>) {
+        all.push(typed.to_vec());
+        for sub in command.get_subcommands() {
+            let mut typed = typed.to_vec();
+            typed.push(sub.get_name().to_owned());
+            below(sub, &typed, all);
+        }
+    }
+    let mut all = Vec::new();
+    below(&Cli::command(), &[], &mut all);
+    all
+}
+
+/// Runs it without an endpoint: what needs no network.
+fn alone<S: AsRef<std::ffi::OsStr>>(bench: &Bench, words: impl IntoIterator<Item = S>) -> Ended {
+    Running::start(bench.unpointed(words)).wait(LIMIT)
+}
+
+#[test]
+fn the_help_of_every_command_fits_eighty_columns_and_goes_to_standard_output() {
+    let bench = bench(SHOP);
+    let commands = commands();
+    assert!(commands.len() > 12, "{commands:?}");
+    for typed in commands {
+        for flag in ["-h", "--help"] {
+            let ended = alone(&bench, typed.iter().map(String::as_str).chain([flag])).expect(0);
+            assert!(
+                ended.out.contains("Usage: evenkeel"),
+                "{typed:?}: {}",
+                ended.all()
+            );
+            assert!(ended.err.is_empty(), "{typed:?}: {}", ended.all());
+            assert_narrow(&ended.out);
+        }
+    }
+}
+
+#[test]
+fn a_wrong_command_line_is_1_for_every_command_and_says_so_on_standard_error() {
+    let bench = bench(SHOP);
+    for typed in commands() {
+        let words = typed.iter().map(String::as_str).chain(["--no-such-flag"]);
+        let ended = alone(&bench, words).expect(1);
+        assert!(ended.out.is_empty(), "{typed:?}: {}", ended.all());
+        assert!(
+            ended.err.contains("--no-such-flag"),
+            "{typed:?}: {}",
+            ended.all()
+        );
+    }
+    for words in [
+        &["plan", "--kind", "Servce"][..],
+        &["plan", "--target", "shop/web"],
+        &["plan", "--format", "yaml"],
+        &["plan", "--store", "redis:x"],
+        &["run", "--interval", "soon"],
+        &["run", "--listen", "nowhere"],
+        &["history", "--since", "yesterday"],
+        &["history", "--limit", "-1"],
+        &["lock", "release", "shop"],
+        &["completions", "tcsh"],
+        &["demo", "--listen", "127.0.0.1:0"],
+        &["nosuch"],
+        &[],
+    ] {
+        let ended = alone(&bench, words).expect(1);
+        assert!(ended.out.is_empty(), "{words:?}: {}", ended.all());
+        assert!(!ended.err.is_empty(), "{words:?}");
+    }
+}
+
+#[test]
+fn a_command_that_would_write_says_why_it_does_not() {
+    let bench = bench(SHOP);
+    for (words, why) in [
+        (
+            &["apply", "--read-only", "--yes"][..],
+            "--read-only forbids it",
+        ),
+        (&["apply"], "there is no terminal to ask on"),
+        (
+            &["lock", "release", "shop", "--reason", " "],
+            "--reason says nothing",
+        ),
+        (
+            &["lock", "release", "shop", "--reason", "x", "--read-only"],
+            "--read-only forbids it",
+        ),
+        (
+            &["lock", "release", "shop", "--reason", "x"],
+            "has never been leased",
+        ),
+        (&["store", "create"], "embedded store makes itself"),
+    ] {
+        let ended = bench.run(words).expect(1);
+        assert!(ended.out.is_empty(), "{words:?}: {}", ended.all());
+        assert!(err(&ended).contains(why), "{why}: {}", ended.all());
+    }
+    assert_eq!(bench.writes(), 0);
+}
+
+#[test]
+fn what_is_asked_for_as_json_is_one_json_text_alone_on_standard_output() {
+    let bench = bench(&(count(3) + NOWHERE));
+    for (words, code) in [
+        (&["check"][..], 0),
+        (&["plan"], 2),
+        (&["apply", "--yes"], 3),
+        (&["plan"], 3),
+        (&["status"], 0),
+        (&["history"], 0),
+        (&["history", "--verify"], 0),
+        (&["lock", "list"], 0),
+    ] {
+        let typed = words.iter().copied().chain(["--format", "json"]);
+        let ended = match words {
+            ["check"] => alone(&bench, typed),
+            _ => bench.run(typed),
+        };
+        let ended = ended.expect(code);
+        let value: serde_json::Value = serde_json::from_str(&ended.out)
+            .unwrap_or_else(|e| panic!("{words:?}: {e}: {}", ended.all()));
+        assert!(value.is_object(), "{words:?}");
+    }
+    for words in [&["schema"][..], &["iam-policy"]] {
+        let ended = alone(&bench, words).expect(0);
+        serde_json::from_str::<serde_json::Value>(&ended.out).unwrap();
+    }
+    // And the text of the same is narrow.
+    for words in [
+        &["plan"][..],
+        &["status"],
+        &["history"],
+        &["history", "--verify"],
+        &["lock", "list"],
+    ] {
+        assert_narrow(&bench.run(words).out);
+    }
+}
+
+#[test]
+fn the_completions_of_every_shell_that_is_here_can_be_read_by_it() {
+    let bench = bench(SHOP);
+    for shell in ["bash", "zsh", "fish"] {
+        let ended = alone(&bench, ["completions", shell]).expect(0);
+        assert!(ended.out.contains("evenkeel"), "{shell}");
+        let script = bench.folder().join(shell);
+        std::fs::write(&script, &ended.out).unwrap();
+        let checked = std::process::Command::new(shell)
+            .arg("-n")
+            .arg(&script)
+            .output();
+        match checked {
+            Ok(checked) => assert!(
+                checked.status.success(),
+                "{shell}: {}",
+                String::from_utf8_lossy(&checked.stderr)
+            ),
+            Err(_) => eprintln!("skipped: {shell} is not installed"),
+        }
     }
 }
