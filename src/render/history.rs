@@ -305,3 +305,36 @@ pub fn verdict(entries: usize, apps: usize, faults: &[String]) -> String {
 fn short(id: &str) -> String {
     id.chars().take(12).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::key::ResourceKey;
+
+    #[test]
+    fn an_outcome_that_came_too_late_is_marked_as_outside_the_chain() {
+        let late = Line::Late(Late {
+            intent: "i1".into(),
+            key: ResourceKey::new("shop", "Service", "web"),
+            outcome: Outcome::Applied,
+            detail: Tree::from("AWS said yes"),
+            by: "me@here/1".into(),
+            at: Timestamp::UNIX_EPOCH,
+            token: 3,
+        });
+        let shown = Shown {
+            lines: &[late],
+            omitted: 0,
+            all: 1,
+            faults: &[],
+        };
+        assert_eq!(
+            anstream::adapter::strip_str(&text(&shown)).to_string(),
+            "1970-01-01 00:00:00Z late Applied shop/Service/web (outside the chain)\n      \
+             intent i1: AWS said yes\n      by me@here/1, lease token 3\n"
+        );
+        assert_eq!(json(&shown)["late"][0]["intent"], "i1");
+        assert_eq!(json(&shown)["entries"], json!([]));
+        assert!(markdown(&shown).contains("late Applied, outside the chain"));
+    }
+}
