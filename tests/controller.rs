@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use evenkeel::engine::controller::{Desired, Observer, RunOptions, run};
 use evenkeel::engine::progress::Silent;
+use evenkeel::engine::telemetry::Telemetry;
 use evenkeel::kinds::Allow;
 use evenkeel::model::document::DesiredSet;
 use evenkeel::model::pass::ObjectPass;
@@ -331,4 +332,22 @@ async fn a_pass_stops_when_the_documents_of_its_app_are_gone() {
         resized < 28,
         "{resized} of 30 were resized after their documents had gone"
     );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_look_at_which_nothing_could_be_read_is_no_sign_of_life() {
+    let rig = rig(&["web"]).await;
+    let telemetry = Telemetry::new(Arc::clone(&rig.engine.cell));
+    let set = load(&service("shop", "web", "tags: {team: shop}"));
+    rig.twin.world(|w| {
+        let denied = evenkeel::twin::wire::TwinError::client("AccessDeniedException", "no");
+        w.faults.errors("ecs.DescribeServices", 1, &denied);
+    });
+    telemetry.looked(&set, &rig.plan(&set).await);
+    assert!(!telemetry.is_ready());
+    rig.clock.sleep(Duration::from_secs(60)).await;
+    assert_eq!(telemetry.since_last_look(), Duration::from_secs(60));
+    telemetry.looked(&set, &rig.plan(&set).await);
+    assert!(telemetry.is_ready());
+    assert_eq!(telemetry.since_last_look(), Duration::ZERO);
 }

@@ -142,11 +142,15 @@ fn describe() {
 
 impl Observer for Telemetry {
     fn looked(&self, set: &DesiredSet, plan: &Plan) {
-        *self
-            .last_look
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner) = self.cell.clock.boot();
-        self.looked.store(true, Ordering::SeqCst);
+        // A look at which nothing could be read saw nothing: AWS or the way to it is gone.
+        let saw = |o: &ObjectPlan| o.status != Status::Unreadable;
+        if plan.objects.is_empty() || plan.objects.iter().any(saw) {
+            *self
+                .last_look
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner) = self.cell.clock.boot();
+            self.looked.store(true, Ordering::SeqCst);
+        }
         self.log_news(set, plan);
         let mut counts: BTreeMap<(&str, &str), f64> = BTreeMap::new();
         for object in &plan.objects {
