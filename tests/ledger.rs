@@ -124,7 +124,7 @@ fn a_chain_with_another_apps_entries_or_without_its_head_is_not_whole() {
     }
     let verified = bench.run(["history", "--verify"]).expect(1);
     assert!(
-        words(&verified).contains("entry 1 is one of cart"),
+        words(&verified).contains("entry 1 says that it is one of cart"),
         "{}",
         verified.all()
     );

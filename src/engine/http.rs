@@ -63,7 +63,7 @@ async fn healthz(State(shown): State<Shown>) -> impl IntoResponse {
     let limit = shown.interval.saturating_mul(MISSED_LOOKS);
     let since = shown.telemetry.since_last_look();
     if since > limit {
-        let text = format!("no look for {} s\n", since.as_secs());
+        let text = format!("nothing could be read for {} s\n", since.as_secs());
         (StatusCode::SERVICE_UNAVAILABLE, text)
     } else {
         (StatusCode::OK, "ok\n".to_owned())

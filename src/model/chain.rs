@@ -43,7 +43,9 @@ pub enum ChainFault {
         seq: u64,
     },
     /// An entry is of another app.
-    #[error("{app}: entry {seq} is one of {found}; another app's ledger was put in its place")]
+    #[error(
+        "{app}: entry {seq} says that it is one of {found}; it was changed, or another app's ledger was put in its place"
+    )]
     Foreign {
         /// Whose chain.
         app: String,
@@ -269,7 +271,7 @@ mod tests {
         assert!(matches!(fault, ChainFault::Foreign { seq: 1, .. }));
         assert_eq!(
             fault.to_string(),
-            "cart: entry 1 is one of shop; another app's ledger was put in its place"
+            "cart: entry 1 says that it is one of shop; it was changed, or another app's ledger was put in its place"
         );
     }
 

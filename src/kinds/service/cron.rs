@@ -73,7 +73,11 @@ impl Cron {
     /// # Errors
     /// Which field is wrong, and how to write it.
     pub fn parse(text: &str) -> Result<Self, String> {
-        Self::read(text, Stars::Strict)
+        let cron = Self::read(text, Stars::Strict)?;
+        if cron.dates().next().is_none() {
+            return Err("it names a day that never comes, so it would never fire".to_owned());
+        }
+        Ok(cron)
     }
 
     /// The same of an expression that AWS has taken already.
@@ -132,6 +136,18 @@ impl Cron {
                 Days::OfMonth(rules) => rules.iter().any(|rule| rule.matches(date)),
                 Days::OfWeek(rules) => rules.iter().any(|rule| rule.matches(date)),
             }
+    }
+
+    /// The days on which it fires, from the first year to the last.
+    fn dates(&self) -> impl Iterator<Item = Date> + '_ {
+        let months = move |year: i16| self.months.0.iter().map(move |month| (year, *month));
+        self.years
+            .0
+            .iter()
+            .flat_map(move |year| months(*year))
+            .flat_map(|(year, month)| (1..=31).map(move |day| (year, month, day)))
+            .filter_map(|(year, month, day)| Date::new(year, narrow(month)?, day).ok())
+            .filter(|date| self.matches(*date))
     }
 
     /// The minutes of a matching day, as (hour, minute), in order.
@@ -319,6 +335,17 @@ mod tests {
         (1..=first.days_in_month())
             .filter(|day| cron.matches(date(year, month, *day)))
             .collect()
+    }
+
+    #[test]
+    fn a_day_that_never_comes_is_told() {
+        for never in ["0 20 31 2 ? *", "0 20 31 4,6,9,11 ? *", "0 20 29 2 ? 2027"] {
+            let error = Cron::parse(never).unwrap_err();
+            assert!(error.contains("never"), "{never}: {error}");
+        }
+        for sometime in ["0 20 29 2 ? *", "0 20 31 2,3 ? *", "0 20 29 2 ? 2028"] {
+            assert!(Cron::parse(sometime).is_ok(), "{sometime}");
+        }
     }
 
     #[test]
