@@ -153,7 +153,9 @@ impl AppRun<'_> {
                 let ended = self
                     .converge_object(lease, planned, remembered, &mut done)
                     .await;
-                let Some(pass) = passes.get_mut(&planned.key) else {
+                let pass = passes.get_mut(&planned.key);
+                let Some(pass) = pass else {
+                    ended?;
                     continue;
                 };
                 // What was written was written, even if the pass ends here.

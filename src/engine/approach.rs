@@ -6,13 +6,14 @@ use std::collections::BTreeMap;
 use super::app::AppRun;
 use super::object::STOPPED;
 use crate::aws::budget::RateToken;
-use crate::model::change::{Change, Step};
+use crate::model::change::{Change, Drift, Risk, Step};
 use crate::model::key::ResourceKey;
 use crate::model::memory::{Memory, ObjectMemory};
 use crate::model::operation::operation;
 use crate::model::pass::Ended;
 use crate::model::plan::ObjectPlan;
 use crate::model::scope::Scope;
+use crate::model::tree::Tree;
 
 /// What has been done about one object so far, over all attempts at it.
 #[derive(Debug, Default)]
@@ -73,8 +74,10 @@ impl AppRun<'_> {
     }
 
     /// Reads and plans one object with the rate tokens of all its steps in hand, so that nothing
-    /// waits between this reading and the writes. `None` when told to stop, or when its document
-    /// is gone.
+    /// waits between this reading and the writes.
+    ///
+    /// # Errors
+    /// How the object ended instead: the pass was told to stop, or its document is gone.
     pub(super) async fn plan_with_tokens(
         &self,
         planned: &ObjectPlan,
@@ -140,30 +143,40 @@ fn scarcest_first(mut operations: Vec<String>) -> Vec<String> {
 
 /// Whether what is about to be written is what somebody read and approved: at first the very same
 /// change, and after a part of it was written no more than the rest of it. A repair of our own write
-/// is part of that write.
+/// is part of that write: it may touch what `spec`, the document, does not name, such as the revision
+/// that a service runs, and is no reason to set back another field that somebody changed meanwhile.
 pub(super) fn was_shown(
     fresh: &ObjectPlan,
     change: &Change,
     planned: &ObjectPlan,
     done: &Done,
+    spec: &Tree,
 ) -> bool {
-    if done.repair == Repair::Due {
-        return true;
-    }
     if done.sent == 0 {
         return fresh.pin == planned.pin;
     }
     let Some(shown) = &planned.change else {
         return false;
     };
+    let repair = done.repair == Repair::Due;
     // The same write may be told in other words once a part has changed; a revision is named by
-    // its base, and another base is another write.
+    // its base, and another base is another write, but for a repair, which is about the base.
     let same = |a: &Step, b: &Step| {
-        let based = a.operation == "ecs.RegisterTaskDefinition";
+        let based = a.operation == "ecs.RegisterTaskDefinition" && !repair;
         a.operation == b.operation && a.object == b.object && (!based || a.title == b.title)
     };
-    change.risk <= shown.risk
-        && fresh.drift.iter().all(|d| planned.drift.contains(d))
+    let unnamed = |d: &Drift| {
+        d.path
+            .segments()
+            .get(1)
+            .is_none_or(|s| spec.get(s).is_none())
+    };
+    let bearable = change.risk <= shown.risk || (repair && change.risk < Risk::Destructive);
+    bearable
+        && fresh
+            .drift
+            .iter()
+            .all(|d| planned.drift.contains(d) || (repair && unnamed(d)))
         && change
             .steps
             .iter()
@@ -175,9 +188,9 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::model::change::{Action, Drift, Risk};
+    use crate::model::change::Action;
     use crate::model::plan::Status;
-    use crate::model::tree::{FieldPath, Tree};
+    use crate::model::tree::FieldPath;
     use crate::render::plan::tests::object;
 
     fn step(operation: &str, title: &str) -> Step {
@@ -218,7 +231,38 @@ mod tests {
             sent,
             ..Done::default()
         };
-        was_shown(fresh, fresh.change.as_ref().unwrap(), planned, &done)
+        let spec = json!({"a": 9, "b": 9, "c": 9});
+        was_shown(fresh, fresh.change.as_ref().unwrap(), planned, &done, &spec)
+    }
+
+    #[test]
+    fn a_repair_touches_what_no_document_names_and_no_other_field() {
+        let planned = plan(&[("spec.a", 1)], Risk::Routine);
+        let done = Done {
+            sent: 1,
+            repair: Repair::Due,
+            ..Done::default()
+        };
+        let spec = json!({"a": 9, "b": 9});
+        let shown = |fresh: &ObjectPlan| {
+            was_shown(
+                fresh,
+                fresh.change.as_ref().unwrap(),
+                &planned,
+                &done,
+                &spec,
+            )
+        };
+        assert!(shown(&plan(
+            &[("spec.taskDefinition", 3)],
+            Risk::Disruptive
+        )));
+        for other in [
+            plan(&[("spec.taskDefinition", 3), ("spec.b", 2)], Risk::Routine),
+            plan(&[("spec.taskDefinition", 3)], Risk::Destructive),
+        ] {
+            assert!(!shown(&other));
+        }
     }
 
     #[test]

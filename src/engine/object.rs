@@ -123,7 +123,10 @@ impl AppRun<'_> {
                 _ => untouched(&fresh).ended,
             }));
         };
-        if self.options.pinned == Pinned::Yes && !was_shown(&fresh, change, planned, done) {
+        let spec = self.set.documents.get(&planned.key).map(|d| &d.spec);
+        if self.options.pinned == Pinned::Yes
+            && !spec.is_some_and(|spec| was_shown(&fresh, change, planned, done, spec))
+        {
             return Ok(Attempt::Done(Ended::Held(MOVED.to_owned())));
         }
         done.repair = Repair::None;
