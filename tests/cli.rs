@@ -226,6 +226,7 @@ fn a_scope_that_holds_nothing_is_an_error_of_every_command_that_takes_one() {
             };
             let ended = Running::start(command).wait(LIMIT).expect(1);
             assert!(err(&ended).contains(why), "{why}: {}", ended.all());
+            assert_eq!(ended.out, "", "nothing is called valid or in order");
         }
     }
     // Who calls is asked before anything, and nothing after it.

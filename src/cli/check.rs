@@ -18,7 +18,8 @@ pub fn run(settings: Option<&Path>, args: &CheckArgs) -> anyhow::Result<Exit> {
     let settings = read_settings(settings);
     let mut set = load(&args.folder.path);
     let scope = args.scope.scope();
-    let is_there = scope::is_there(&scope, &set, &args.folder.path);
+    // Nothing is called valid that is not there.
+    scope::is_there(&scope, &set, &args.folder.path)?;
     set.documents.retain(|key, _| scope.holds(key));
     // What nobody can be named for may concern anybody.
     set.findings
@@ -35,7 +36,6 @@ pub fn run(settings: Option<&Path>, args: &CheckArgs) -> anyhow::Result<Exit> {
     };
     print(&text)?;
     settings?;
-    is_there?;
     Ok(if errors == 0 {
         Exit::Fine
     } else {
