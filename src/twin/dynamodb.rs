@@ -4,10 +4,12 @@
 //! other operation goes to the embedded engine in memory, to which this adds continuous backups.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use jiff::{Timestamp, ToSpan};
 use serde_json::{Value, json};
 
+use super::items::{self, Backlog, Known, Tokens};
 use super::wire::{CallContext, TwinError};
 use crate::store::embedded::{Engine, OpenError};
 
@@ -30,6 +32,10 @@ pub struct DynamoDb {
     recovery: BTreeMap<String, Recovery>,
     /// Made on first use: most worlds keep no store in the twin.
     engine: Option<Engine>,
+    tokens: Tokens,
+    /// The copy that answers reads which ask for no consistency, while reads lag.
+    copy: Option<Engine>,
+    backlog: Backlog,
 }
 
 impl DynamoDb {
@@ -50,8 +56,65 @@ impl DynamoDb {
             }
             "UpdateTable" if self.tables.contains_key(name) => self.update_table(name, input, cx),
             "DeleteTable" if self.tables.contains_key(name) => self.delete_table(name, cx),
-            other => self.engine_call(other, input),
+            "TransactWriteItems" => self.transact(input, cx),
+            other => self.items_call(other, input, cx),
         }
+    }
+
+    /// How far reads of items that ask for no consistency stay behind writes. To be set before the
+    /// first table is made.
+    pub fn set_read_lag(&mut self, lag: Duration) {
+        self.backlog.lag = lag;
+    }
+
+    fn transact(&mut self, input: &Value, cx: &CallContext) -> Result<Value, TwinError> {
+        let mut bare = input.clone();
+        let token = bare
+            .as_object_mut()
+            .and_then(|members| members.remove("ClientRequestToken"));
+        let Some(token) = token.as_ref().and_then(Value::as_str) else {
+            return self.items_call("TransactWriteItems", &bare, cx);
+        };
+        match self.tokens.ask(token, &bare, cx.now) {
+            Known::Done(answer) => Ok(answer),
+            Known::Mismatch => Err(TwinError::client(
+                "IdempotentParameterMismatchException",
+                "The request uses the same client token as a previous, but non-identical request.",
+            )),
+            Known::Not => {
+                let answer = self.items_call("TransactWriteItems", &bare, cx)?;
+                self.tokens.remember(token, bare, answer.clone(), cx.now);
+                Ok(answer)
+            }
+        }
+    }
+
+    fn items_call(
+        &mut self,
+        operation: &str,
+        input: &Value,
+        cx: &CallContext,
+    ) -> Result<Value, TwinError> {
+        if self.backlog.lag.is_zero() {
+            return self.engine_call(operation, input);
+        }
+        if items::may_lag(operation, input) {
+            let copy = match self.copy.take() {
+                Some(copy) => copy,
+                None => Engine::memory().map_err(|error| internal(error.to_string()))?,
+            };
+            while let Some((operation, input)) = self.backlog.due(cx.now) {
+                ask(&copy, &operation, &input)?;
+            }
+            let answer = ask(&copy, operation, input);
+            self.copy = Some(copy);
+            return answer;
+        }
+        let answer = self.engine_call(operation, input)?;
+        if items::writes(operation) {
+            self.backlog.push(cx.now, operation, input);
+        }
+        Ok(answer)
     }
 
     /// Puts a table of the estate, with the members of DescribeTable's `Table`; what is left out
@@ -221,28 +284,32 @@ impl DynamoDb {
 
     fn engine_call(&mut self, operation: &str, input: &Value) -> Result<Value, TwinError> {
         let engine = self.engine().map_err(|error| internal(error.to_string()))?;
-        let (status, body) = engine.call(operation, input.to_string().as_bytes());
-        let answer: Value = serde_json::from_slice(&body).map_err(|e| internal(e.to_string()))?;
-        if status == 200 {
-            return Ok(answer);
-        }
-        let text = |member: &str| answer[member].as_str().map(str::to_owned);
-        let message = text("message").or_else(|| text("Message"));
-        let mut error = TwinError {
-            status,
-            ..TwinError::client(
-                &text("__type").unwrap_or_else(|| "InternalServerError".to_owned()),
-                message.unwrap_or_default(),
-            )
-        };
-        // The reasons of a cancelled transaction, the item of a failed condition.
-        for (member, value) in answer.as_object().into_iter().flatten() {
-            if !["__type", "message", "Message"].contains(&member.as_str()) {
-                error.more.insert(member.clone(), value.clone());
-            }
-        }
-        Err(error)
+        ask(&engine, operation, input)
     }
+}
+
+fn ask(engine: &Engine, operation: &str, input: &Value) -> Result<Value, TwinError> {
+    let (status, body) = engine.call(operation, input.to_string().as_bytes());
+    let answer: Value = serde_json::from_slice(&body).map_err(|e| internal(e.to_string()))?;
+    if status == 200 {
+        return Ok(answer);
+    }
+    let text = |member: &str| answer[member].as_str().map(str::to_owned);
+    let message = text("message").or_else(|| text("Message"));
+    let mut error = TwinError {
+        status,
+        ..TwinError::client(
+            &text("__type").unwrap_or_else(|| "InternalServerError".to_owned()),
+            message.unwrap_or_default(),
+        )
+    };
+    // The reasons of a cancelled transaction, the item of a failed condition.
+    for (member, value) in answer.as_object().into_iter().flatten() {
+        if !["__type", "message", "Message"].contains(&member.as_str()) {
+            error.more.insert(member.clone(), value.clone());
+        }
+    }
+    Err(error)
 }
 
 fn arn(name: &str, cx: &CallContext) -> String {
@@ -262,8 +329,6 @@ fn internal(message: String) -> TwinError {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use aws_sdk_dynamodb::types::PointInTimeRecoverySpecification;
 
     use super::*;

@@ -24,6 +24,7 @@ pub mod wire;
 pub mod world;
 
 mod ids;
+mod items;
 mod lagging;
 mod page;
 
@@ -105,7 +106,15 @@ impl Twin {
             Ok(incoming) => incoming,
             Err((protocol, err)) => return Ok(self.bytes(protocol, "", "", &Err(err))),
         };
-        let outcome = self.carry_out(&incoming).await?;
+        self.serve(&incoming).await
+    }
+
+    /// Answers a request that was read already, as [`Twin::exchange`] does.
+    ///
+    /// # Errors
+    /// A scripted fault took the answer.
+    pub async fn serve(&self, incoming: &Incoming) -> Result<Response<Bytes>, NoAnswer> {
+        let outcome = self.carry_out(incoming).await?;
         Ok(self.bytes(
             incoming.protocol,
             incoming.service,

@@ -117,8 +117,10 @@ impl World {
         }
     }
 
-    /// How far reads stay behind writes, for ECS and Application Auto Scaling. Zero by default.
+    /// How far reads stay behind writes: those of ECS and Application Auto Scaling, and those of
+    /// DynamoDB's items that ask for no consistency. Zero by default.
     pub fn set_read_lag(&mut self, lag: Duration) {
+        self.dynamodb.set_read_lag(lag);
         self.ecs.set_read_lag(lag);
         self.autoscaling.set_read_lag(lag);
     }
