@@ -8,9 +8,9 @@
 /// The protocol that a service's answers are in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Protocol {
-    /// awsJson: an object, or nothing.
+    /// awsJson: an object, `{}` at the least.
     Json,
-    /// rpc-v2-cbor: a map, or nothing.
+    /// rpc-v2-cbor: a map, or nothing where the operation has no output; a header says that it is one.
     Cbor,
     /// awsQuery: one XML element named after the operation.
     Xml,
@@ -34,16 +34,11 @@ pub enum Foreign {
 /// # Errors
 /// Why it cannot.
 pub fn check(name: &str, body: &[u8]) -> Result<(), Foreign> {
-    let (service, operation) = name.split_once('.').unwrap_or((name, ""));
-    let protocol = match service {
-        "cloudwatch" => Protocol::Cbor,
-        "rds" | "sts" => Protocol::Xml,
-        _ => Protocol::Json,
-    };
-    match protocol {
+    let operation = name.split_once('.').map_or("", |(_, operation)| operation);
+    match protocol(name) {
         Protocol::Json => match body.trim_ascii().first() {
-            None | Some(b'{') => Ok(()),
-            Some(_) => Err(Foreign::NotAws),
+            Some(b'{') => Ok(()),
+            _ => Err(Foreign::NotAws),
         },
         // Major type 5 is a map; 0xbf is one of unknown length.
         Protocol::Cbor => match body.first() {
@@ -63,6 +58,27 @@ pub fn check(name: &str, body: &[u8]) -> Result<(), Foreign> {
                 Err(Foreign::Cut)
             }
         }
+    }
+}
+
+/// Whether an answer whose header `smithy-protocol` says `says` can be one to the call `name`. Where
+/// an answer may be empty the header is all that tells it from a proxy's (Smithy RPC v2 CBOR,
+/// "Responses": the header is required).
+///
+/// # Errors
+/// Why it cannot.
+pub fn check_protocol(name: &str, says: Option<&str>) -> Result<(), Foreign> {
+    match protocol(name) {
+        Protocol::Cbor if says != Some("rpc-v2-cbor") => Err(Foreign::NotAws),
+        _ => Ok(()),
+    }
+}
+
+fn protocol(name: &str) -> Protocol {
+    match name.split_once('.').map_or(name, |(service, _)| service) {
+        "cloudwatch" => Protocol::Cbor,
+        "rds" | "sts" => Protocol::Xml,
+        _ => Protocol::Json,
     }
 }
 
@@ -90,12 +106,21 @@ mod tests {
     #[test]
     fn what_aws_sends_is_an_answer() {
         assert_eq!(check("ecs.UpdateService", b" {\"service\": {}}"), Ok(()));
-        assert_eq!(check("dynamodb.PutItem", b""), Ok(()));
+        assert_eq!(check("ecs.TagResource", b"{}"), Ok(()));
         assert_eq!(check("cloudwatch.PutMetricAlarm", b""), Ok(()));
         assert_eq!(check("cloudwatch.DescribeAlarms", b"\xa0"), Ok(()));
         assert_eq!(check("cloudwatch.DescribeAlarms", b"\xbf\xff"), Ok(()));
         let whole = b"<?xml version=\"1.0\"?>\n<GetCallerIdentityResponse xmlns=\"x\"></GetCallerIdentityResponse>\n";
         assert_eq!(check("sts.GetCallerIdentity", whole), Ok(()));
+    }
+
+    #[test]
+    fn nothing_at_all_is_an_answer_only_where_its_header_says_so() {
+        assert_eq!(check("ecs.TagResource", b""), Err(Foreign::NotAws));
+        let alarm = "cloudwatch.PutMetricAlarm";
+        assert_eq!(check_protocol(alarm, None), Err(Foreign::NotAws));
+        assert_eq!(check_protocol(alarm, Some("rpc-v2-cbor")), Ok(()));
+        assert_eq!(check_protocol("ecs.TagResource", None), Ok(()));
     }
 
     #[test]

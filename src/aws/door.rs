@@ -317,6 +317,9 @@ async fn sound(
     let Some(CallName(name)) = name.filter(|_| response.status().is_success()) else {
         return Ok(response);
     };
+    let protocol = response.headers().get("smithy-protocol");
+    answer::check_protocol(&name, protocol)
+        .map_err(|why| ConnectorError::other(Box::new(why), None))?;
     let body = std::mem::replace(response.body_mut(), SdkBody::taken());
     let body = body
         .collect()
