@@ -30,11 +30,19 @@ pub struct Fence {
     pub reason: String,
 }
 
-/// What is added to the highest token that the chain knows when the lease row's own token cannot
-/// be read: more grants than ever happen between two entries of a chain.
-const CORRUPT_TOKEN_JUMP: u64 = 1_000_000;
+/// What is added to the highest token that the chain knows when the lease row's own token is lost: more grants than ever happen between two entries of a chain.
+const LOST_TOKEN_JUMP: u64 = 1_000_000;
 
 impl Store {
+    /// The token of a grant where there is no lease row: 1 for an app that was never written, and above
+    /// all that were ever granted where somebody has deleted the row.
+    pub(super) async fn first_token(&self, app: &str) -> Result<u64, StoreError> {
+        Ok(match self.highest_token(app).await? {
+            0 => 1,
+            known => known + LOST_TOKEN_JUMP,
+        })
+    }
+
     /// Takes the lease from whoever holds it, for a person who gives a reason: the token grows, so
     /// nothing of the old holder gets into the ledger any more. What it has sent to AWS already
     /// still arrives. Works on a row that cannot be read, too.
@@ -55,7 +63,7 @@ impl Store {
             let fenced = rows::number_of(&item, "token").ok();
             let token = match fenced {
                 Some(token) => token + 1,
-                None => self.highest_token(app).await? + CORRUPT_TOKEN_JUMP,
+                None => self.highest_token(app).await? + LOST_TOKEN_JUMP,
             };
             let now = self.table.clock.now();
             let row = LeaseRow {

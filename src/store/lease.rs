@@ -212,10 +212,13 @@ impl Store {
     ) -> Result<Option<Lease>, StoreError> {
         self.index(app).await?;
         let grant = self.table.entropy.id();
-        let row = LeaseRow {
+        let mut row = LeaseRow {
             process: self.process.clone(),
             ..watch::granted(app, over, &self.holder, &grant, self.table.clock.now())
         };
+        if over.is_none() {
+            row.token = self.first_token(app).await?;
+        }
         let pk = self.pk(app);
         let item = encode(&pk, &row);
         let written = self
