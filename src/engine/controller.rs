@@ -73,6 +73,8 @@ struct AppState {
     pass: Option<CancellationToken>,
 }
 
+type Apps = BTreeMap<String, AppState>;
+
 type Work<'a> = Pin<Box<dyn Future<Output = (String, Vec<ObjectPass>)> + Send + 'a>>;
 
 /// When the next look is due.
@@ -104,52 +106,51 @@ pub async fn run(
     };
     let clock = &engine.cell.clock;
     let mut shutdown = pin!(shutdown);
-    let mut apps: BTreeMap<String, AppState> = BTreeMap::new();
+    let mut apps = Apps::new();
     let mut work: FuturesUnordered<Work<'_>> = FuturesUnordered::new();
     loop {
         // What passes that end during the look ask for.
         let mut next = Next::OnTime;
-        let looked = {
-            let mut look = pin!(async {
-                let set = desired.load().await;
-                let plan = engine.plan(&set, &options.scope, &apply.policy).await;
-                if options.writes == Allow::Yes
-                    && let Err(error) = engine.record_conditions(&set, &plan).await
-                {
-                    tracing::warn!(%error, "recording conditions; they are recorded at the next look");
-                }
-                (set, plan)
-            });
-            loop {
-                tokio::select! {
-                    biased;
-                    () = &mut shutdown => break None,
-                    // A pass in flight goes on beside the look.
-                    Some((app, objects)) = work.next(), if !work.is_empty() => {
-                        next = next.or(conclude(engine, &mut apps, observer, &app, &objects));
-                    }
-                    looked = &mut look => break Some(looked),
-                }
-            }
+        let mut ended = |app: String, objects: Vec<ObjectPass>, apps: &mut Apps| {
+            next = next.or(conclude(engine, apps, observer, &app, &objects));
         };
+        // A pass in flight goes on beside the loading and the look.
+        let loaded = meanwhile(desired.load(), &mut shutdown, &mut work, |app, objects| {
+            ended(app, objects, &mut apps);
+        })
+        .await;
+        let Some(set) = loaded else {
+            finish(work, &apply.stop, observer).await;
+            return;
+        };
+        // Before the look, which can take long: what nobody wants any more is not gone on with.
+        for (app, state) in &mut apps {
+            state.wishes(&wish(&set, app));
+        }
+        let look = async {
+            let plan = engine.plan(&set, &options.scope, &apply.policy).await;
+            if options.writes == Allow::Yes
+                && let Err(error) = engine.record_conditions(&set, &plan).await
+            {
+                tracing::warn!(%error, "recording conditions; they are recorded at the next look");
+            }
+            plan
+        };
+        let looked = meanwhile(look, &mut shutdown, &mut work, |app, objects| {
+            ended(app, objects, &mut apps);
+        })
+        .await;
         // The look is let go of first: a pass may stand behind it in the line for a rate token.
-        let Some((set, plan)) = looked else {
+        let Some(plan) = looked else {
             finish(work, &apply.stop, observer).await;
             return;
         };
         observer.looked(&set, &plan);
         let soon = clock.boot() + engine.cell.entropy.jitter(SOON);
         let set = Arc::new(set);
-        let planned = by_app(plan);
-        // An app whose documents are gone, or do not load, is in no plan.
-        for (app, state) in apps
-            .iter_mut()
-            .filter(|(app, _)| !planned.contains_key(*app))
-        {
-            state.wishes(&wish(&set, app));
-        }
-        for (app, objects) in planned {
+        for (app, objects) in by_app(plan) {
             let state = apps.entry(app.clone()).or_default();
+            // One that is new here has no wish yet.
             state.wishes(&wish(&set, &app));
             let idle = options.writes == Allow::No || !objects.iter().any(is_work);
             if state.pass.is_some() || idle {
@@ -210,6 +211,24 @@ pub async fn run(
     }
 }
 
+/// Sees `doing` through, and the passes that end beside it; `None` when it is time to stop.
+async fn meanwhile<T>(
+    doing: impl Future<Output = T>,
+    shutdown: &mut Pin<&mut impl Future<Output = ()>>,
+    work: &mut FuturesUnordered<Work<'_>>,
+    mut ended: impl FnMut(String, Vec<ObjectPass>),
+) -> Option<T> {
+    let mut doing = pin!(doing);
+    loop {
+        tokio::select! {
+            biased;
+            () = &mut *shutdown => return None,
+            Some((app, objects)) = work.next(), if !work.is_empty() => ended(app, objects),
+            done = &mut doing => return Some(done),
+        }
+    }
+}
+
 impl Next {
     fn or(self, other: Next) -> Next {
         match (self, other) {
@@ -263,7 +282,7 @@ async fn finish(
 /// Takes note of how a pass ended; says when its app is looked at again.
 fn conclude(
     engine: &Engine,
-    apps: &mut BTreeMap<String, AppState>,
+    apps: &mut Apps,
     observer: &dyn Observer,
     app: &str,
     objects: &[ObjectPass],

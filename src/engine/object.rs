@@ -181,6 +181,10 @@ impl AppRun<'_> {
             Err(StepError::Aws(error)) => return stop(Ended::Failed(error.to_string())),
         }
         self.await_lease(lease).await?;
+        // The reading took time, too.
+        if self.options.stop.is_cancelled() {
+            return stop(Ended::Held(STOPPED.to_owned()));
+        }
         let title = step.title.clone();
         self.progress.event(&Event::Writing {
             key: key.clone(),
