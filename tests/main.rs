@@ -31,6 +31,7 @@ mod replicas;
 mod rig;
 mod rollouts;
 mod run_command;
+mod sim;
 mod store;
 mod two_writers;
 mod unnamed;

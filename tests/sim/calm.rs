@@ -1,0 +1,207 @@
+//! Calm: once the weather has cleared, all comes to rest as the documents say, and stays so.
+
+use std::time::Duration;
+
+use evenkeel::kinds::Allow;
+use evenkeel::model::operation::{Effect, operation};
+use serde_json::json;
+
+use super::dice::Dice;
+use super::estate::CLUSTER;
+use super::replica::{File, Replica, TABLE};
+use super::weather::Frozen;
+use super::{Play, estate};
+
+/// Within which time of clear weather all is as the documents say: an hour of being set back again
+/// and again by replicas that disagreed, the longest back-off, and a rollout.
+const BOUND: Duration = Duration::from_secs(90 * 60);
+/// How often it is asked whether it is.
+const STEP: Duration = Duration::from_secs(10);
+/// Within which time every replica looks again.
+const NEXT_LOOK: Duration = Duration::from_secs(130);
+/// Within which time what was given up is looked for the last time.
+const GIVEN_UP: Duration = Duration::from_secs(45 * 60);
+/// How long nothing may be written afterwards.
+const QUIET: Duration = Duration::from_secs(130);
+
+/// L1 to L7, L9 and S31: what strikes for good goes on striking.
+pub async fn come_to_rest(play: &mut Play) {
+    play.stage.note("the weather clears");
+    play.stage.weather(|w| {
+        w.rough = false;
+        w.away.clear();
+    });
+    for replica in &mut play.replicas {
+        replica.clock.go_on();
+        replica.pause.set(false);
+        let newest: Vec<_> = play
+            .apps
+            .iter()
+            .map(|a| {
+                (
+                    a.name.clone(),
+                    File::Whole(a.versions[a.versions.len() - 1].clone()),
+                )
+            })
+            .collect();
+        replica
+            .folder
+            .change(|files| *files = newest.into_iter().collect());
+    }
+    // L9: one that is lost for good is made up for by the others.
+    let mut dice = Dice::of(play.stage.seed(), "lost for good");
+    let may_write = |r: &Replica| r.is_alive() && r.writes == Allow::Yes;
+    let enough = play.replicas.iter().any(may_write);
+    for replica in &mut play.replicas {
+        if !(enough && dice.chance(300)) {
+            replica.start(&play.stage);
+        }
+    }
+    let cleared = play.stage.now();
+    loop {
+        play.stage.clock().sleep(STEP).await;
+        let restless = restless(play);
+        if restless.is_empty() {
+            break;
+        }
+        if play.stage.now() - cleared > BOUND {
+            let law = if restless[0].starts_with("open") {
+                "L2"
+            } else {
+                "L1"
+            };
+            play.stage.break_law(
+                law,
+                format!(
+                    "not at rest after {} min: {restless:?}",
+                    BOUND.as_secs() / 60
+                ),
+            );
+            return;
+        }
+    }
+    play.stage.note("all is as the documents say");
+    let clock = play.stage.clock().clone();
+    // Conditions are recorded at the next look; a revision that was given up is looked for later.
+    let looks_again = play.stage.ghost(|g| g.looks_again());
+    if denied(play).is_some() {
+        // It is tried again and again, as it should be.
+        return in_the_end(play);
+    }
+    if looks_again && !play.stage.seed().is_multiple_of(8) {
+        // Waiting for that costs more than all the rest of a run.
+        return in_the_end(play);
+    }
+    clock
+        .sleep(if looks_again { GIVEN_UP } else { NEXT_LOOK })
+        .await;
+    let before = writes(play);
+    clock.sleep(QUIET).await;
+    let after = writes(play);
+    if before != after {
+        play.stage.break_law(
+            "S31",
+            format!("written in an estate in order: {before:?}, then {after:?}"),
+        );
+    }
+    let restless = self::restless(play);
+    if !restless.is_empty() {
+        play.stage
+            .break_law("L1", format!("it did not stay at rest: {restless:?}"));
+    }
+    in_the_end(play);
+}
+
+/// What keeps the run from being at rest.
+fn restless(play: &Play) -> Vec<String> {
+    let denied = denied(play);
+    let open = play.stage.ghost(|g| g.unresolved());
+    let mut restless: Vec<String> = open
+        .into_iter()
+        .map(|i| format!("open intent {i}"))
+        .collect();
+    play.stage.twin().world(|w| {
+        for app in play
+            .apps
+            .iter()
+            .filter(|app| Some(&app.name) != denied.as_ref())
+        {
+            restless.extend(app.versions[app.versions.len() - 1].unmet(w));
+        }
+    });
+    restless
+}
+
+/// The app whose writes are denied for good.
+fn denied(play: &Play) -> Option<String> {
+    play.stage.weather(|w| match &w.frozen {
+        Some(Frozen::Denied(app)) => Some(app.clone()),
+        _ => None,
+    })
+}
+
+/// Writes so far: to AWS, and to the store by anyone.
+fn writes(play: &Play) -> (usize, usize) {
+    play.stage.twin().world(|w| {
+        let is_aws = |name: &str| operation(name).is_some_and(|op| op.effect == Effect::Write);
+        let aws = w.calls.all().iter().filter(|c| is_aws(&c.name)).count();
+        let store = [
+            "dynamodb.PutItem",
+            "dynamodb.UpdateItem",
+            "dynamodb.TransactWriteItems",
+        ];
+        let stored = w
+            .calls
+            .all()
+            .iter()
+            .filter(|c| store.contains(&c.name.as_str()))
+            .count();
+        (aws, stored)
+    })
+}
+
+/// What is to be seen at the end of a run only: no revision made twice, no secret in the store, and
+/// nothing of an image that CI deployed last lost.
+fn in_the_end(play: &Play) {
+    let doubles = play.stage.twin().world(|w| {
+        let mut seen: std::collections::BTreeMap<String, usize> = std::collections::BTreeMap::new();
+        for definition in w.ecs.all_task_definitions() {
+            if let Some(intent) = definition.tags.get("evenkeel:intent") {
+                *seen.entry(intent.clone()).or_default() += 1;
+            }
+        }
+        seen.retain(|_, n| *n > 1);
+        seen
+    });
+    if !doubles.is_empty() {
+        play.stage.break_law(
+            "S25b",
+            format!("revisions made twice for one intent: {doubles:?}"),
+        );
+    }
+    let scan = play.stage.twin().world(|w| {
+        w.call(
+            "dynamodb",
+            "Scan",
+            &json!({"TableName": TABLE, "ConsistentRead": true}),
+        )
+    });
+    let rows = scan.map(|s| s.to_string()).unwrap_or_default();
+    if rows.contains(estate::SECRET) {
+        play.stage
+            .break_law("S29", "a secret in a row of the store".to_owned());
+    }
+    for (service, image) in &play.deployed {
+        let images: Vec<String> = play.stage.twin().world(|w| {
+            w.task_definition_of(CLUSTER, service)
+                .map(|d| d.images().map(str::to_owned).collect())
+                .unwrap_or_default()
+        });
+        if images != [image.clone()] {
+            play.stage.break_law(
+                "L7",
+                format!("{service} runs {images:?}; CI deployed {image} last"),
+            );
+        }
+    }
+}

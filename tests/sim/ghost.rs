@@ -1,0 +1,259 @@
+//! Ghost: what happened so far, as nobody but the simulator can know it. The laws are about this.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use evenkeel::model::entry::{Entry, GENESIS, Outcome, Record};
+use evenkeel::model::key::ResourceKey;
+
+use super::estate::AppWish;
+use super::happening::{Happening, Touch, Who};
+
+/// The past.
+#[derive(Debug, Default)]
+pub struct Ghost {
+    pub apps: BTreeMap<String, AppGhost>,
+    /// By intent.
+    pub writes: BTreeMap<String, Write>,
+    /// When each replica was last given an answer to each reading of each object.
+    pub readings: BTreeMap<(Who, String, String), Duration>,
+    /// What each replica's documents said when they were loaded last.
+    pub loaded: BTreeMap<Who, Loaded>,
+    /// Whose clocks were out of the assumed bound, so that their leases prove nothing.
+    pub deranged: BTreeSet<usize>,
+    /// Replicas that may not write.
+    pub read_only: BTreeSet<usize>,
+    /// The counts that documents ever asked for, by service.
+    pub counts: BTreeMap<String, BTreeSet<i64>>,
+    /// How often each law was asked.
+    pub asked: BTreeMap<&'static str, u64>,
+}
+
+/// One app's lease and chain.
+#[derive(Debug, Default)]
+pub struct AppGhost {
+    /// The highest token ever granted or fenced.
+    pub highest: u64,
+    /// Every grant, and what is known of it.
+    pub grants: BTreeMap<String, Grant>,
+    /// The grant in the row.
+    pub current: Option<String>,
+    /// Whether a person took the lease, or the row was lost: the next holder does not wait.
+    pub fenced: bool,
+    /// Whether the row was deleted by hand.
+    pub row_lost: bool,
+    pub seq: u64,
+    pub hash: String,
+    /// Open intents, by object.
+    pub open: BTreeMap<ResourceKey, String>,
+}
+
+/// One grant of a lease.
+#[derive(Debug)]
+pub struct Grant {
+    pub token: u64,
+    pub who: Who,
+    pub released: bool,
+    /// When its newest renewal that succeeded was sent, on the holder's boot clock.
+    pub renewed: Duration,
+}
+
+/// One intent and what came of it.
+#[derive(Debug)]
+pub struct Write {
+    pub app: String,
+    pub key: ResourceKey,
+    pub operation: String,
+    pub token: u64,
+    pub who: Who,
+    pub sent: usize,
+    pub landed: usize,
+    /// Whether its sender has said that it does not know.
+    pub unknown: bool,
+    pub outcome: Option<Outcome>,
+}
+
+/// One replica's documents.
+#[derive(Clone, Debug, Default)]
+pub struct Loaded {
+    pub frozen: Vec<String>,
+    pub wishes: BTreeMap<String, AppWish>,
+    /// Since when each is, in true time.
+    pub frozen_since: BTreeMap<String, Duration>,
+    /// When each app's wish became this one, in true time.
+    pub since: BTreeMap<String, Duration>,
+}
+
+impl Ghost {
+    pub fn app(&mut self, app: &str) -> &mut AppGhost {
+        self.apps.entry(app.to_owned()).or_insert_with(|| AppGhost {
+            hash: GENESIS.to_owned(),
+            ..AppGhost::default()
+        })
+    }
+
+    /// Takes note of what happened, once the laws were asked.
+    pub fn note(&mut self, happening: &Happening) {
+        match happening {
+            Happening::Granted {
+                who,
+                app,
+                token,
+                grant,
+                boot,
+            } => {
+                let app = self.app(app);
+                // With the row of an app that was never written its tokens are forgotten.
+                let forgotten = app.row_lost && app.seq == 0;
+                app.highest = if forgotten {
+                    *token
+                } else {
+                    app.highest.max(*token)
+                };
+                app.current = Some(grant.clone());
+                let new = Grant {
+                    token: *token,
+                    who: *who,
+                    released: false,
+                    renewed: *boot,
+                };
+                app.grants.insert(grant.clone(), new);
+            }
+            Happening::Touched {
+                app,
+                grant,
+                how,
+                boot,
+                ..
+            } => {
+                let app = self.app(app);
+                if *how == Touch::Released {
+                    app.current = None;
+                }
+                if let Some(known) = app.grants.get_mut(grant) {
+                    known.released |= *how == Touch::Released;
+                    if matches!(how, Touch::Renewed | Touch::Intended) {
+                        known.renewed = known.renewed.max(*boot);
+                    }
+                }
+            }
+            Happening::Fenced { app, token } => {
+                let app = self.app(app);
+                app.highest = app.highest.max(*token);
+                app.current = None;
+                app.fenced = true;
+            }
+            Happening::Appended { who, entry, .. } => self.append(*who, entry),
+            Happening::Opened { key, intent } => {
+                let app = self.app(&key.app);
+                match intent {
+                    Some(intent) => app.open.insert(key.clone(), intent.clone()),
+                    None => app.open.remove(key),
+                };
+            }
+            Happening::Read {
+                who,
+                operation,
+                objects,
+                at,
+            } => {
+                for object in objects {
+                    let reading = (*who, operation.clone(), object.clone());
+                    self.readings.insert(reading, *at);
+                }
+            }
+            Happening::Sent(sent) => {
+                let write = sent.intent.as_ref().and_then(|i| self.writes.get_mut(i));
+                if let Some(write) = write {
+                    write.sent += 1;
+                }
+            }
+            Happening::Landed(landed) => {
+                let intent = landed.sent.intent.as_ref();
+                if let Some(write) = intent.and_then(|i| self.writes.get_mut(i)) {
+                    write.landed += 1;
+                }
+            }
+            Happening::Loaded {
+                who,
+                frozen,
+                wishes,
+                at,
+            } => {
+                let loaded = self.loaded.entry(*who).or_default();
+                for app in frozen.iter().filter(|app| !loaded.frozen.contains(app)) {
+                    loaded.frozen_since.insert(app.clone(), *at);
+                }
+                loaded.frozen.clone_from(frozen);
+                let since = &mut loaded.since;
+                loaded.wishes.retain(|app, _| {
+                    let stays = wishes.iter().any(|w| w.app == *app);
+                    if !stays {
+                        since.insert(app.clone(), *at);
+                    }
+                    stays
+                });
+                for wish in wishes {
+                    if loaded.wishes.get(&wish.app) != Some(wish) {
+                        loaded.since.insert(wish.app.clone(), *at);
+                        loaded.wishes.insert(wish.app.clone(), wish.clone());
+                    }
+                }
+            }
+            Happening::Said { .. } | Happening::FromTheDead { .. } => {}
+        }
+    }
+
+    fn append(&mut self, who: Who, entry: &Entry) {
+        let app = self.app(&entry.app);
+        app.seq = entry.seq;
+        app.hash.clone_from(&entry.hash);
+        match &entry.record {
+            Record::Intent { id, key, step, .. } => {
+                let write = Write {
+                    app: entry.app.clone(),
+                    key: key.clone(),
+                    operation: step.operation.clone(),
+                    token: entry.token,
+                    who,
+                    sent: 0,
+                    landed: 0,
+                    unknown: false,
+                    outcome: None,
+                };
+                self.writes.insert(id.clone(), write);
+            }
+            Record::Outcome {
+                intent, outcome, ..
+            } => {
+                if let Some(write) = self.writes.get_mut(intent) {
+                    if *outcome == Outcome::Unknown {
+                        write.unknown = true;
+                    } else {
+                        write.outcome = Some(*outcome);
+                    }
+                }
+            }
+        }
+    }
+
+    /// Whether an outcome by `who` is found by looking, not by its sender's own answer.
+    pub fn resolves(&self, who: Who, write: &Write) -> bool {
+        write.unknown || who != write.who
+    }
+
+    /// Whether a write was given up that may leave something later: it is looked for once more.
+    pub fn looks_again(&self) -> bool {
+        self.writes.values().any(|w| {
+            let given_up = w.unknown || w.sent > w.landed || w.outcome == Some(Outcome::NotApplied);
+            given_up && w.operation == "ecs.RegisterTaskDefinition"
+        })
+    }
+
+    /// Every intent that has no outcome.
+    pub fn unresolved(&self) -> Vec<String> {
+        let open = self.writes.iter().filter(|(_, w)| w.outcome.is_none());
+        open.map(|(id, w)| format!("{id:.8} {} of {}", w.operation, w.key))
+            .collect()
+    }
+}
