@@ -43,6 +43,12 @@ enum What {
         /// Go on after a broken law, and print each.
         #[arg(long)]
         all: bool,
+        /// How many at a time; all cores unless it is said.
+        #[arg(long)]
+        threads: Option<usize>,
+        /// Print the broken law and no more.
+        #[arg(long)]
+        no_shrink: bool,
     },
     /// Runs one case and prints its trace.
     Replay {
@@ -58,7 +64,13 @@ enum What {
 
 fn main() -> ExitCode {
     match Args::parse().command {
-        What::Seeds { count, from, all } => seeds(from, count, all),
+        What::Seeds {
+            count,
+            from,
+            all,
+            threads,
+            no_shrink,
+        } => seeds(from, count, all, threads, no_shrink),
         What::Replay { case } => {
             let run = sim::run(&case, Keep::Lines);
             tell(&case, &run);
@@ -100,11 +112,12 @@ struct Sum {
     broken: Vec<(u64, String)>,
 }
 
-fn seeds(from: u64, count: u64, all: bool) -> ExitCode {
+fn seeds(from: u64, count: u64, all: bool, threads: Option<usize>, no_shrink: bool) -> ExitCode {
     let next = AtomicU64::new(from);
     let sum = Mutex::new(Sum::default());
     let began = Instant::now();
-    let threads = std::thread::available_parallelism().map_or(1, usize::from);
+    let threads =
+        threads.unwrap_or_else(|| std::thread::available_parallelism().map_or(1, usize::from));
     std::thread::scope(|scope| {
         for _ in 0..threads {
             scope.spawn(|| {
@@ -122,7 +135,7 @@ fn seeds(from: u64, count: u64, all: bool) -> ExitCode {
     });
     let sum = sum.into_inner().unwrap();
     sum.print(began.elapsed(), threads);
-    if let Some((seed, _)) = sum.broken.first() {
+    if let Some((seed, _)) = sum.broken.first().filter(|_| !no_shrink) {
         let case = Case::whole(*seed);
         println!("shrinking seed {seed} ...");
         let failed = sim::run(&case, Keep::Hash);
