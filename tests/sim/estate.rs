@@ -250,6 +250,17 @@ impl AppWish {
         text
     }
 
+    /// What follows the documents in a file that does not load: a line that was cut off, so that
+    /// nothing of it can be read, or one more document that is wrong.
+    pub fn tear(&self) -> String {
+        if self.services[0].grace.is_some() {
+            return "spec: [\n".to_owned();
+        }
+        let header = "---\napiVersion: evenkeel/v1alpha1\nkind: Service\n";
+        let app = &self.app;
+        format!("{header}metadata: {{app: {app}, name: wrong}}\nspec: {{cluster: main, cpu: -1}}\n")
+    }
+
     /// What the documents say of one field of one object, if it is a number.
     pub fn field(&self, object: &str, path: &str) -> Option<i64> {
         let service = self.services.iter().find(|s| s.name == object);

@@ -25,8 +25,8 @@ pub struct Ghost {
     pub read_only: BTreeSet<usize>,
     /// The counts that documents ever asked for, by service.
     pub counts: BTreeMap<String, BTreeSet<i64>>,
-    /// How often each law was asked.
-    pub asked: BTreeMap<&'static str, u64>,
+    /// How often each sort of thing happened.
+    pub happened: BTreeMap<&'static str, u64>,
 }
 
 /// One app's lease and chain.

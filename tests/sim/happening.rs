@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use evenkeel::model::entry::Entry;
+use evenkeel::model::entry::{Entry, Outcome, Record};
 use evenkeel::model::key::ResourceKey;
 use serde_json::Value;
 
@@ -110,6 +110,42 @@ pub enum Happening {
     },
     /// A request came from a replica that had been killed.
     FromTheDead { who: Who, operation: String },
+}
+
+impl Happening {
+    /// Its name in the figures.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Happening::Granted { .. } => "lease granted",
+            Happening::Touched { how, .. } => match how {
+                Touch::Renewed => "lease renewed",
+                Touch::Intended => "lease renewed by an intent",
+                Touch::Remembered => "memory written",
+                Touch::Released => "lease given back",
+            },
+            Happening::Fenced { .. } => "lease taken by a person",
+            Happening::Appended { entry, .. } => match &entry.record {
+                Record::Intent { .. } => "intent",
+                Record::Outcome { outcome, .. } => match outcome {
+                    Outcome::Applied => "outcome Applied",
+                    Outcome::NotApplied => "outcome NotApplied",
+                    Outcome::Unknown => "outcome Unknown",
+                    Outcome::Superseded => "outcome Superseded",
+                },
+            },
+            Happening::Opened { intent, .. } => match intent {
+                Some(_) => "object opened",
+                None => "object closed",
+            },
+            Happening::Read { .. } => "reading answered",
+            Happening::Sent(_) => "write sent",
+            Happening::Landed(landed) if landed.again => "write landed again",
+            Happening::Landed(_) => "write landed",
+            Happening::Said { .. } => "text searched for secrets",
+            Happening::Loaded { .. } => "documents loaded",
+            Happening::FromTheDead { .. } => "request from the dead",
+        }
+    }
 }
 
 /// What a store request that succeeded did, in the order of its parts.

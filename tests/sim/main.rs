@@ -12,13 +12,17 @@
 #[path = "mod.rs"]
 mod sim;
 
+#[path = "figures.rs"]
+mod figures;
+
 use std::process::ExitCode;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use clap::{Parser, Subcommand};
 
+use figures::Figures;
 use sim::case::Case;
 use sim::{Keep, Run};
 
@@ -33,23 +37,7 @@ struct Args {
 #[derive(Subcommand)]
 enum What {
     /// Runs seeds on all cores, shrinks the first that breaks a law, and prints it.
-    Seeds {
-        /// How many.
-        #[arg(default_value_t = 2000)]
-        count: u64,
-        /// The first.
-        #[arg(long, default_value_t = 0)]
-        from: u64,
-        /// Go on after a broken law, and print each.
-        #[arg(long)]
-        all: bool,
-        /// How many at a time; all cores unless it is said.
-        #[arg(long)]
-        threads: Option<usize>,
-        /// Print the broken law and no more.
-        #[arg(long)]
-        no_shrink: bool,
-    },
+    Seeds(Seeds),
     /// Runs one case and prints its trace.
     Replay {
         /// A seed, or what the shrinker printed.
@@ -64,13 +52,7 @@ enum What {
 
 fn main() -> ExitCode {
     match Args::parse().command {
-        What::Seeds {
-            count,
-            from,
-            all,
-            threads,
-            no_shrink,
-        } => seeds(from, count, all, threads, no_shrink),
+        What::Seeds(asked) => seeds(&asked),
         What::Replay { case } => {
             let run = sim::run(&case, Keep::Lines);
             tell(&case, &run);
@@ -101,82 +83,61 @@ fn tell(case: &Case, run: &Run) {
     }
 }
 
-#[derive(Default)]
-struct Sum {
-    runs: u64,
-    calls: u64,
-    events: u64,
-    lived: Duration,
-    spent: Duration,
-    struck: std::collections::BTreeMap<String, u64>,
-    broken: Vec<(u64, String)>,
+/// Which seeds to run, and how.
+#[derive(clap::Args)]
+struct Seeds {
+    /// How many.
+    #[arg(default_value_t = 2000)]
+    count: u64,
+    /// The first.
+    #[arg(long, default_value_t = 0)]
+    from: u64,
+    /// Go on after a broken law, and print each.
+    #[arg(long)]
+    all: bool,
+    /// How many at a time; all cores unless it is said.
+    #[arg(long)]
+    threads: Option<usize>,
+    /// Print the broken law and no more.
+    #[arg(long)]
+    no_shrink: bool,
 }
 
-fn seeds(from: u64, count: u64, all: bool, threads: Option<usize>, no_shrink: bool) -> ExitCode {
-    let next = AtomicU64::new(from);
-    let sum = Mutex::new(Sum::default());
+fn seeds(asked: &Seeds) -> ExitCode {
+    let end = asked.from.saturating_add(asked.count);
+    let next = AtomicU64::new(asked.from);
+    let figures = Mutex::new(Figures::default());
     let began = Instant::now();
-    let threads =
-        threads.unwrap_or_else(|| std::thread::available_parallelism().map_or(1, usize::from));
+    let cores = || std::thread::available_parallelism().map_or(1, usize::from);
+    let threads = asked.threads.unwrap_or_else(cores);
     std::thread::scope(|scope| {
         for _ in 0..threads {
             scope.spawn(|| {
                 loop {
                     let seed = next.fetch_add(1, Ordering::Relaxed);
-                    if seed >= from + count || (!all && !sum.lock().unwrap().broken.is_empty()) {
+                    let over = !asked.all && !figures.lock().unwrap().broken.is_empty();
+                    if seed >= end || over {
                         return;
                     }
                     let since = Instant::now();
                     let run = sim::run(&Case::whole(seed), Keep::Hash);
-                    sum.lock().unwrap().add(seed, &run, since.elapsed());
+                    figures.lock().unwrap().add(seed, &run, since.elapsed());
                 }
             });
         }
     });
-    let sum = sum.into_inner().unwrap();
-    sum.print(began.elapsed(), threads);
-    if let Some((seed, _)) = sum.broken.first().filter(|_| !no_shrink) {
-        let case = Case::whole(*seed);
+    let figures = figures.into_inner().unwrap();
+    print!("{}", figures.told(began.elapsed(), threads));
+    if let Some(seed) = figures.broken.first().filter(|_| !asked.no_shrink) {
         println!("shrinking seed {seed} ...");
+        let case = Case::whole(*seed);
         let failed = sim::run(&case, Keep::Hash);
         let (case, run) = sim::shrink::shrink(&case, &failed);
         tell(&case, &run);
     }
-    ended(sum.broken.is_empty())
-}
-
-impl Sum {
-    fn add(&mut self, seed: u64, run: &Run, spent: Duration) {
-        self.runs += 1;
-        self.calls += run.calls.values().sum::<u64>();
-        self.events += run.events;
-        self.lived += run.lived;
-        self.spent += spent;
-        for ((strike, _), times) in &run.struck {
-            *self.struck.entry(format!("{strike:?}")).or_default() += times;
-        }
-        if let Some(broken) = &run.broken {
-            println!("seed {seed}: {broken}");
-            self.broken.push((seed, broken.to_string()));
-        }
+    let missing = figures.missing();
+    for what in &missing {
+        println!("{what}: too seldom for so many seeds, so that they prove less than they seem to");
     }
-
-    fn print(&self, took: Duration, threads: usize) {
-        let runs = self.runs.max(1);
-        println!(
-            "{} seeds in {:.1} s on {threads} threads: {:.0} seeds an hour, {:.1} ms each; {} calls, \
-             {} a seed; {:.0} hours simulated; {} broken",
-            self.runs,
-            took.as_secs_f64(),
-            self.runs as f64 * 3600.0 / took.as_secs_f64(),
-            self.spent.as_secs_f64() * 1000.0 / runs as f64,
-            self.calls,
-            self.calls / runs,
-            self.lived.as_secs_f64() / 3600.0,
-            self.broken.len(),
-        );
-        for (strike, times) in &self.struck {
-            println!("  {strike:<12} {times}");
-        }
-    }
+    ended(figures.broken.is_empty() && missing.is_empty())
 }

@@ -67,8 +67,8 @@ pub struct Run {
     pub strikes: usize,
     pub acts: usize,
     pub replicas: usize,
-    /// How often each law was asked.
-    pub asked: BTreeMap<&'static str, u64>,
+    /// How often each sort of thing happened; every law was asked each time.
+    pub happened: BTreeMap<&'static str, u64>,
     /// How much time passed in it.
     pub lived: Duration,
 }
@@ -213,7 +213,7 @@ fn finish(play: &Play, acts: usize) -> Run {
         strikes,
         acts,
         replicas: play.replicas.len(),
-        asked: stage.ghost(|g| std::mem::take(&mut g.asked)),
+        happened: stage.ghost(|g| std::mem::take(&mut g.happened)),
         lived: stage.now(),
     }
 }

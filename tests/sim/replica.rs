@@ -77,7 +77,7 @@ impl Loading {
             .map(|(app, file)| {
                 let text = match file {
                     File::Whole(wish) => wish.text(),
-                    File::Torn(wish) => wish.text() + "spec: [\n",
+                    File::Torn(wish) => wish.text() + &wish.tear(),
                 };
                 (format!("{app}.yaml"), text)
             })

@@ -192,8 +192,9 @@ impl Stage {
         let now = self.now();
         let mut inner = self.inner();
         let inner = &mut *inner;
+        let count = inner.ghost.happened.entry(happening.name());
+        *count.or_default() += 1;
         for law in LAWS {
-            *inner.ghost.asked.entry(law.number).or_default() += 1;
             if let Some(why) = (law.broken)(&inner.ghost, happening) {
                 let broken = Broken {
                     law: law.number,

@@ -166,7 +166,10 @@ impl Weather {
             return None;
         }
         let mut dice = Dice::of(self.seed, ("strike", who.replica, who.life, nth));
-        if !dice.chance(self.per_mille) {
+        // Writes are few beside the readings, and worth more trouble.
+        let writes = operation(name).is_some_and(|op| op.effect == Effect::Write);
+        let often = if writes { 4 } else { 1 };
+        if !dice.chance((self.per_mille * often).min(400)) {
             return None;
         }
         let fitting: Vec<Strike> = self
