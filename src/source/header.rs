@@ -320,6 +320,7 @@ fn strangers(entries: &[Entry], known: &[&'static str], of: &str, faults: &mut V
                     "take it out; the fields of {of} are {}",
                     list(known.iter().copied(), 9)
                 ))
+                .conceal(entry.node.contents())
                 .label("unknown field"),
         });
     }

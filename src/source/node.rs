@@ -114,6 +114,18 @@ impl Node {
         self.collect(&mut path, text, into);
     }
 
+    /// Where each text and each number stands, here and below.
+    pub fn contents(&self) -> Vec<Range<usize>> {
+        match &self.value {
+            Value::Text(_) | Value::Odd { .. } | Value::Int(_) | Value::Float { .. } => {
+                vec![self.at.clone()]
+            }
+            Value::List(items) => items.iter().flat_map(Node::contents).collect(),
+            Value::Map(entries) => entries.iter().flat_map(|e| e.node.contents()).collect(),
+            _ => Vec::new(),
+        }
+    }
+
     /// Nodes in all, this one included.
     pub fn size(&self) -> usize {
         1 + match &self.value {

@@ -19,7 +19,7 @@ const TOLD: usize = 200;
 /// Adds all that the file named `name` holds to `set`; gives back its text, for what is found later.
 pub(super) fn file(set: &mut DesiredSet, name: &str, raw: &[u8], kinds: &[KindShape<'_>]) -> Text {
     let decoded = bytes::decode(raw);
-    let text = Text::new(name, decoded.body);
+    let mut text = Text::new(name, decoded.body);
     let mut told = Told::default();
     if decoded.meaning == Meaning::Other {
         torn(set, text.body());
@@ -42,7 +42,7 @@ pub(super) fn file(set: &mut DesiredSet, name: &str, raw: &[u8], kinds: &[KindSh
             torn(set, text.body());
         }
         for doc in docs {
-            document(set, &text, doc, kinds, &templates, &mut told);
+            document(set, &mut text, doc, kinds, &templates, &mut told);
         }
     }
     told.finish(set);
@@ -62,21 +62,26 @@ fn is_bad(faults: &[Fault]) -> bool {
 
 fn document(
     set: &mut DesiredSet,
-    text: &Text,
+    text: &mut Text,
     doc: yaml::Doc,
     kinds: &[KindShape<'_>],
     templates: &BTreeSet<u32>,
     told: &mut Told,
 ) {
     // A placeholder is told about already, not also as the odd YAML that it makes.
-    let worth_telling = |fault: &Fault| !templates.contains(&text.span(fault.at.start).line);
+    let worth_telling =
+        |text: &Text, fault: &Fault| !templates.contains(&text.span(fault.at.start).line);
     let Some(root) = doc.root else {
         // Where a broken document ends is a guess, so the whole file is scanned.
         if !told.scanned {
             told.scanned = true;
             torn(set, text.body());
         }
-        for fault in doc.faults.into_iter().filter(worth_telling) {
+        for fault in doc
+            .faults
+            .into_iter()
+            .filter(|fault| worth_telling(text, fault))
+        {
             told.add(text, fault, None);
         }
         return;
@@ -131,7 +136,13 @@ fn document(
             torn(set, text.body().get(doc.range).unwrap_or(""));
         }
     }
-    for fault in faults.into_iter().filter(worth_telling) {
+    for fault in &faults {
+        text.conceal(&fault.conceals);
+    }
+    for fault in faults
+        .into_iter()
+        .filter(|fault| worth_telling(text, fault))
+    {
         // Where a document begins in another one, the fault is of neither.
         let of = head
             .key

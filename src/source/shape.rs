@@ -225,6 +225,7 @@ fn unknown(schema: Schema<'_>, entry: &Entry, near: Option<&str>, place: Place<'
                 place.path,
                 list(schema.properties().map(|(name, _)| name), SHOWN)
             ))
+            .conceal(entry.node.contents())
             .label("unknown field"),
     }
 }

@@ -2,6 +2,7 @@
 //!
 //! Pure: only a text and its places.
 
+use std::collections::BTreeMap;
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -21,6 +22,8 @@ pub(super) struct Fault {
     pub label: Option<String>,
     /// Bytes of the text.
     pub at: Range<usize>,
+    /// Bytes that no drawing shows: what a field holds that no kind has may be a secret.
+    pub conceals: Vec<Range<usize>>,
 }
 
 impl Fault {
@@ -32,6 +35,7 @@ impl Fault {
             help: None,
             label: None,
             at,
+            conceals: Vec::new(),
         }
     }
 
@@ -51,6 +55,11 @@ impl Fault {
         self.label = Some(label.into());
         self
     }
+
+    pub fn conceal(mut self, bytes: Vec<Range<usize>>) -> Self {
+        self.conceals = bytes;
+        self
+    }
 }
 
 /// A file's text with an index of its lines.
@@ -63,10 +72,16 @@ pub(super) struct Text {
     /// Characters before every block of `BLOCK` bytes, so that a place in a line of a megabyte
     /// costs no more than one in a short line.
     characters: Vec<usize>,
+    /// Bytes that no drawing shows: where a stretch of them starts, and its end.
+    concealed: BTreeMap<usize, usize>,
 }
 
 /// Bytes between two counts of characters.
 const BLOCK: usize = 1024;
+
+/// Bytes of a line before and behind a mark that are worth drawing: more than a row has, so that what
+/// is cut off there is seen to be.
+const AROUND: usize = 400;
 
 /// Characters that begin in `bytes`, which may start or end in the middle of one.
 fn begun(bytes: &[u8]) -> usize {
@@ -85,8 +100,15 @@ impl Text {
             file: file.into(),
             lines: lines.collect(),
             characters: std::iter::once(0).chain(counts).collect(),
+            concealed: BTreeMap::new(),
             body,
         }
+    }
+
+    /// Keeps `bytes` out of all that is drawn from now on.
+    pub fn conceal(&mut self, bytes: &[Range<usize>]) {
+        self.concealed
+            .extend(bytes.iter().map(|range| (range.start, range.end)));
     }
 
     pub fn body(&self) -> &str {
@@ -127,13 +149,9 @@ impl Text {
             key: key.cloned(),
             stands_for: 1,
             snippet: (!line.trim().is_empty()).then(|| {
-                snippet::draw(
-                    &at,
-                    line,
-                    start - line_start..end - line_start,
-                    fault.severity,
-                    fault.label.as_deref(),
-                )
+                let marked = start - line_start..end - line_start;
+                let (line, marked) = self.shown(line_start, line, marked);
+                snippet::draw(&at, &line, marked, fault.severity, fault.label.as_deref())
             }),
             at: Some(at),
         }
@@ -141,7 +159,7 @@ impl Text {
 
     /// The line of a place that a rule named, with the field that begins there marked.
     pub fn snippet(&self, at: &Span, severity: Severity) -> Option<String> {
-        let (_, line) = self.line(at.line);
+        let (start, line) = self.line(at.line);
         if line.trim().is_empty() {
             return None;
         }
@@ -151,7 +169,38 @@ impl Text {
             .nth(characters)
             .map_or(line.len(), |(byte, _)| byte);
         let length = field_length(line.get(from..).unwrap_or(""));
-        Some(snippet::draw(at, line, from..from + length, severity, None))
+        let (line, marked) = self.shown(start, line, from..from + length);
+        Some(snippet::draw(at, &line, marked, severity, None))
+    }
+
+    /// What is drawn of the line that begins at byte `start`: the part around the bytes `marked` of it,
+    /// with a star for each character that is not shown; and where the mark is then.
+    fn shown(&self, start: usize, line: &str, marked: Range<usize>) -> (String, Range<usize>) {
+        let from = line.floor_char_boundary(marked.start.saturating_sub(AROUND));
+        let to = line.ceil_char_boundary((marked.start + AROUND).min(line.len()));
+        let mut shown = String::new();
+        let mut mark = None..None;
+        let part = line.get(from..to).unwrap_or("");
+        for (at, c) in part.char_indices().map(|(at, c)| (from + at, c)) {
+            if at >= marked.start {
+                mark.start.get_or_insert(shown.len());
+            }
+            if at >= marked.end {
+                mark.end.get_or_insert(shown.len());
+            }
+            shown.push(if self.is_concealed(start + at) {
+                '*'
+            } else {
+                c
+            });
+        }
+        let end = shown.len();
+        (shown, mark.start.unwrap_or(end)..mark.end.unwrap_or(end))
+    }
+
+    fn is_concealed(&self, at: usize) -> bool {
+        let before = self.concealed.range(..=at).next_back();
+        before.is_some_and(|(_, end)| at < *end)
     }
 
     /// Where line `number` (from 1) begins, and what it says.
@@ -237,6 +286,29 @@ mod tests {
         assert_eq!(marked("description: |"), "description");
         assert_eq!(marked("- name: x"), "-");
         assert_eq!(marked(""), "");
+    }
+
+    #[test]
+    fn what_is_concealed_is_drawn_as_stars_and_moves_no_mark() {
+        let mut text = Text::new("a.yaml", "spec: {kéy: \"größe\", cpus: 1}\n".to_owned());
+        let at = text.body().find("cpus").unwrap();
+        let secret = text.body().find('"').unwrap();
+        text.conceal(&[secret..secret + 9]);
+        let drawn = text.finding(Fault::error("x", at..at + 4, "x"), None);
+        assert_eq!(
+            drawn.snippet.unwrap(),
+            " --> a.yaml:1:22\n  |\n1 | spec: {kéy: *******, cpus: 1}\n  |                      ^^^^"
+        );
+        let long = format!("{{x: {}secret}}", "a, ".repeat(100_000));
+        let at = long.find("secret").unwrap();
+        let mut text = Text::new("a.yaml", long);
+        text.conceal(&[at..at + 6]);
+        let drawn = text.finding(Fault::error("x", at..at + 6, "x"), None);
+        let drawn = drawn.snippet.unwrap();
+        assert!(
+            drawn.contains("1 | ...") && drawn.contains("******}"),
+            "{drawn}"
+        );
     }
 
     #[test]
