@@ -116,7 +116,7 @@ fn every_document_that_the_docs_show_loads() {
     let mut shown = 0;
     for (file, text) in written() {
         for (line, block) in blocks(&text, "yaml") {
-            let block = block.join("\n");
+            let block = block.join("\n") + "\n";
             if !block.contains("apiVersion:") {
                 continue;
             }

@@ -242,6 +242,32 @@ fn odd_space(body: &str) -> Option<(usize, char)> {
     None
 }
 
+/// A last line without an end, whose value nothing closes: of 25 that was cut off behind its first digit
+/// nobody could tell.
+pub(super) fn unfinished(body: &str) -> Option<Fault> {
+    let start = body.rfind('\n').map_or(0, |end| end + 1);
+    let line = body.get(start..)?;
+    let written = line.trim();
+    let closed = written.ends_with(['}', ']', '"', '\'']);
+    if written.is_empty() || written.starts_with('#') || closed {
+        return None;
+    }
+    let at = body.trim_end().len();
+    let last = body
+        .get(..at)?
+        .chars()
+        .next_back()
+        .map_or(0, char::len_utf8);
+    Some(
+        Fault::error(
+            "unfinished-line",
+            at - last..at,
+            "this file does not end with a line break, so its last value may be cut off",
+        )
+        .help("if the file is whole, end its last line with a line break; if not, write it again"),
+    )
+}
+
 /// Placeholders that a template engine should have filled in; one fault a line.
 fn templates(body: &str) -> Vec<Fault> {
     let mut faults = Vec::new();
@@ -339,6 +365,31 @@ mod tests {
     fn a_mark_is_only_a_warning_and_crlf_is_nothing() {
         assert_eq!(rules(b"\xEF\xBB\xBFa: 1\r\n"), ["byte-order-mark"]);
         assert_eq!(rules(b"a: 1\r\nb: 2\r\n"), [""; 0]);
+    }
+
+    #[test]
+    fn a_last_line_without_an_end_is_told_unless_its_value_is_closed() {
+        for body in [
+            "a: 2",
+            "a: x\nb: |\n  text",
+            "a",
+            "a: {b: 1}\nc: d ",
+            "é: ü",
+        ] {
+            assert!(unfinished(body).is_some(), "{body:?}");
+        }
+        for body in [
+            "a: 25\n",
+            "a: {b: 2}",
+            "a: [1]",
+            "a: \"2\"",
+            "a: 'x'",
+            "a: 1\n# c",
+            "a: 1\r\n",
+            "a: 1\n  ",
+        ] {
+            assert_eq!(unfinished(body), None, "{body:?}");
+        }
     }
 
     #[test]

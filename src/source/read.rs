@@ -41,8 +41,15 @@ pub(super) fn file(set: &mut DesiredSet, name: &str, raw: &[u8], kinds: &[KindSh
             told.add(&text, fault, None);
             torn(set, text.body());
         }
-        for doc in docs {
-            document(set, &mut text, doc, kinds, &templates, &mut told);
+        let mut docs = docs.into_iter().peekable();
+        while let Some(doc) = docs.next() {
+            let unfinished = match docs.peek() {
+                None => bytes::unfinished(text.body()),
+                Some(_) => None,
+            };
+            document(
+                set, &mut text, doc, kinds, &templates, unfinished, &mut told,
+            );
         }
     }
     told.finish(set);
@@ -66,6 +73,7 @@ fn document(
     doc: yaml::Doc,
     kinds: &[KindShape<'_>],
     templates: &BTreeSet<u32>,
+    unfinished: Option<Fault>,
     told: &mut Told,
 ) {
     // A placeholder is told about already, not also as the odd YAML that it makes.
@@ -100,6 +108,11 @@ fn document(
     let lines = text.span(doc.range.start).line..=text.span(doc.range.end).line;
     let unfilled = templates.range(lines).next().is_some();
     let mut bad = unfilled || is_bad(&faults);
+    // Of a document that was cut off in its middle more is wrong, and says more.
+    if let (false, Some(fault)) = (bad, unfinished) {
+        faults.push(fault);
+        bad = true;
+    }
     if let (false, Some(key), Some(spec)) = (bad, &head.key, head.spec) {
         if let Some(first) = set.documents.get(key) {
             let fault = Fault::error(
