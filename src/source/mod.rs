@@ -6,6 +6,7 @@
 //! `watch` says when to look again.
 
 use std::collections::BTreeMap;
+use std::fmt::Display;
 use std::path::Path;
 
 use self::text::Text;
@@ -64,8 +65,11 @@ pub fn load(
     let mut set = DesiredSet::default();
     let mut texts = BTreeMap::new();
     walk::walk(root, walk::Mind::Read, &mut |met| match met {
-        walk::Met::File { name, bytes, .. } => {
+        walk::Met::File { name, bytes, stat } => {
             let text = read::file(&mut set, &name, &bytes, kinds);
+            if stat.st_nlink > 1 {
+                set.findings.push(hard_link(&name, &text, stat.st_nlink));
+            }
             texts.insert(name, text);
         }
         walk::Met::Odd(finding) => {
@@ -74,6 +78,16 @@ pub fn load(
         }
     });
     finish(set, &texts, &root.display().to_string(), check)
+}
+
+/// A file can be written through any of its names, and those outside of the folder nobody watches.
+fn hard_link(name: &str, text: &Text, names: impl Display) -> Finding {
+    Finding::warning(
+        "hard-link",
+        format!("{name} is one of {names} names (hard links) of the same file"),
+    )
+    .help("put a copy in its place: what is written under another name changes this one unseen")
+    .at(text.span(0))
 }
 
 /// The same from files that are in memory already, as `(name, content)`.
