@@ -128,46 +128,35 @@ impl Findings<'_> {
     }
 
     fn deployment(&mut self, spec: &ServiceSpec) {
-        if let Some(deployment) = &spec.deployment
-            && deployment.minimum_healthy_percent == Some(100)
-            && deployment.maximum_percent == Some(100)
-        {
-            self.error(
+        let percents = spec
+            .deployment
+            .as_ref()
+            .map(|d| (d.minimum_healthy_percent, d.maximum_percent));
+        match percents {
+            Some((Some(100), Some(100))) => self.error(
                 "deployment-stuck",
                 "deployment",
                 "with minimumHealthyPercent 100 and maximumPercent 100 no task can ever be \
                  replaced"
                     .to_owned(),
                 "lower the minimum or raise the maximum",
-            );
+            ),
+            Some((Some(0), Some(100))) => self.warning(
+                "deployment-stops-all",
+                "deployment",
+                "with minimumHealthyPercent 0 and maximumPercent 100 a deployment may stop every \
+                 task before it starts the first new one"
+                    .to_owned(),
+                "raise the maximum, if two versions may run beside each other for a while",
+            ),
+            _ => {}
         }
     }
 
     fn tags(&mut self, spec: &ServiceSpec) {
         for (key, value) in spec.tags.iter().flatten() {
-            let fault = if key.is_empty() || key.chars().count() > 128 {
-                Some(format!("tag key {key:?} is not 1 to 128 characters long"))
-            } else if key.to_ascii_lowercase().starts_with("aws:") {
-                Some(format!(
-                    "tag key {key:?} begins with aws:, which only AWS sets"
-                ))
-            } else if value.chars().count() > 256 {
-                Some(format!(
-                    "the value of tag {key:?} is longer than 256 characters"
-                ))
-            } else {
-                [key, value]
-                    .into_iter()
-                    .find(|text| !text.chars().all(taggable))
-                    .map(|text| format!("{text:?} has characters that tags cannot hold"))
-            };
-            if let Some(fault) = fault {
-                self.error(
-                    "bad-tag",
-                    &format!("tags.{key}"),
-                    fault,
-                    "tags hold letters, digits, spaces and + - = . _ : / @",
-                );
+            if let Some((fault, help)) = tag_fault(key, value) {
+                self.error("bad-tag", &format!("tags.{key}"), fault, help);
             }
         }
         if spec.tags.as_ref().is_some_and(|tags| tags.len() > 50) {
@@ -179,6 +168,37 @@ impl Findings<'_> {
             );
         }
     }
+}
+
+/// What is wrong with a tag, and what to do.
+fn tag_fault(key: &str, value: &str) -> Option<(String, &'static str)> {
+    const SHORTER: &str = "a key has 1 to 128 characters, a value at most 256";
+    let whose = key.to_ascii_lowercase();
+    if key.is_empty() || key.chars().count() > 128 {
+        let fault = format!("tag key {key:?} is not 1 to 128 characters long");
+        return Some((fault, SHORTER));
+    }
+    if whose.starts_with("aws:") {
+        let fault = format!("tag key {key:?} begins with aws:, which only AWS sets");
+        return Some((fault, "take it out, or give it another key"));
+    }
+    if whose.starts_with("evenkeel:") {
+        let fault = format!(
+            "tag key {key:?} begins with evenkeel:, by which evenkeel knows what it made itself"
+        );
+        return Some((fault, "take it out, or give it another key"));
+    }
+    if value.chars().count() > 256 {
+        let fault = format!("the value of tag {key:?} is longer than 256 characters");
+        return Some((fault, SHORTER));
+    }
+    let text = [key, value]
+        .into_iter()
+        .find(|text| !text.chars().all(taggable))?;
+    Some((
+        format!("{text:?} has characters that tags cannot hold"),
+        "tags hold letters, digits, spaces and + - = . _ : / @",
+    ))
 }
 
 fn taggable(c: char) -> bool {
