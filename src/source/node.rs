@@ -7,7 +7,7 @@ use std::ops::Range;
 use serde_json::json;
 
 use super::bytes::shorten;
-use super::text::Text;
+use super::text::{Contents, Text};
 use crate::model::document::Places;
 use crate::model::tree::Tree;
 
@@ -114,15 +114,24 @@ impl Node {
         self.collect(&mut path, text, into);
     }
 
-    /// Where each text and each number stands, here and below.
-    pub fn contents(&self) -> Vec<Range<usize>> {
+    /// What stands here and below.
+    pub fn contents(&self) -> Contents {
+        let mut parts = Vec::new();
+        self.collect_parts(&mut parts);
+        Contents {
+            whole: self.at.clone(),
+            parts,
+        }
+    }
+
+    fn collect_parts(&self, into: &mut Vec<Range<usize>>) {
         match &self.value {
             Value::Text(_) | Value::Odd { .. } | Value::Int(_) | Value::Float { .. } => {
-                vec![self.at.clone()]
+                into.push(self.at.clone());
             }
-            Value::List(items) => items.iter().flat_map(Node::contents).collect(),
-            Value::Map(entries) => entries.iter().flat_map(|e| e.node.contents()).collect(),
-            _ => Vec::new(),
+            Value::List(items) => items.iter().for_each(|item| item.collect_parts(into)),
+            Value::Map(entries) => entries.iter().for_each(|e| e.node.collect_parts(into)),
+            Value::Null | Value::Bool(_) | Value::Bad => {}
         }
     }
 

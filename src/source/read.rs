@@ -149,8 +149,8 @@ fn document(
             torn(set, text.body().get(doc.range).unwrap_or(""));
         }
     }
-    for fault in &faults {
-        text.conceal(&fault.conceals);
+    for contents in faults.iter().filter_map(|fault| fault.conceals.as_ref()) {
+        text.conceal(contents);
     }
     for fault in faults
         .into_iter()

@@ -22,8 +22,17 @@ pub(super) struct Fault {
     pub label: Option<String>,
     /// Bytes of the text.
     pub at: Range<usize>,
-    /// Bytes that no drawing shows: what a field holds that no kind has may be a secret.
-    pub conceals: Vec<Range<usize>>,
+    /// What no drawing shows: what a field holds that no kind has may be a secret.
+    pub conceals: Option<Contents>,
+}
+
+/// What a field holds: bytes of the text.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Contents {
+    /// All of it.
+    pub whole: Range<usize>,
+    /// Its texts and numbers.
+    pub parts: Vec<Range<usize>>,
 }
 
 impl Fault {
@@ -35,7 +44,7 @@ impl Fault {
             help: None,
             label: None,
             at,
-            conceals: Vec::new(),
+            conceals: None,
         }
     }
 
@@ -56,8 +65,8 @@ impl Fault {
         self
     }
 
-    pub fn conceal(mut self, bytes: Vec<Range<usize>>) -> Self {
-        self.conceals = bytes;
+    pub fn conceal(mut self, contents: Contents) -> Self {
+        self.conceals = Some(contents);
         self
     }
 }
@@ -72,8 +81,25 @@ pub(super) struct Text {
     /// Characters before every block of `BLOCK` bytes, so that a place in a line of a megabyte
     /// costs no more than one in a short line.
     characters: Vec<usize>,
-    /// Bytes that no drawing shows: where a stretch of them starts, and its end.
-    concealed: BTreeMap<usize, usize>,
+    /// Texts and numbers that no drawing shows.
+    concealed: Stretches,
+    /// What the fields hold that no kind has.
+    strange: Stretches,
+}
+
+/// Stretches of bytes that do not overlap: where each starts, and its end.
+#[derive(Debug, Default)]
+struct Stretches(BTreeMap<usize, usize>);
+
+impl Stretches {
+    fn add(&mut self, bytes: &Range<usize>) {
+        self.0.insert(bytes.start, bytes.end);
+    }
+
+    fn hold(&self, at: usize) -> bool {
+        let before = self.0.range(..=at).next_back();
+        before.is_some_and(|(_, end)| at < *end)
+    }
 }
 
 /// Bytes between two counts of characters.
@@ -100,15 +126,19 @@ impl Text {
             file: file.into(),
             lines: lines.collect(),
             characters: std::iter::once(0).chain(counts).collect(),
-            concealed: BTreeMap::new(),
+            concealed: Stretches::default(),
+            strange: Stretches::default(),
             body,
         }
     }
 
-    /// Keeps `bytes` out of all that is drawn from now on.
-    pub fn conceal(&mut self, bytes: &[Range<usize>]) {
-        self.concealed
-            .extend(bytes.iter().map(|range| (range.start, range.end)));
+    /// Keeps what a field holds out of all that is drawn from now on.
+    pub fn conceal(&mut self, contents: &Contents) {
+        self.strange.add(&contents.whole);
+        contents
+            .parts
+            .iter()
+            .for_each(|part| self.concealed.add(part));
     }
 
     pub fn body(&self) -> &str {
@@ -181,6 +211,8 @@ impl Text {
         let mut shown = String::new();
         let mut mark = None..None;
         let part = line.get(from..to).unwrap_or("");
+        // A fault inside: what stands behind it may be no part of the tree, as with a key's second value.
+        let strange = self.strange.hold(start + marked.start);
         for (at, c) in part.char_indices().map(|(at, c)| (from + at, c)) {
             if at >= marked.start {
                 mark.start.get_or_insert(shown.len());
@@ -188,19 +220,12 @@ impl Text {
             if at >= marked.end {
                 mark.end.get_or_insert(shown.len());
             }
-            shown.push(if self.is_concealed(start + at) {
-                '*'
-            } else {
-                c
-            });
+            let hidden = strange && at >= marked.end && !c.is_whitespace();
+            let hidden = hidden || self.concealed.hold(start + at);
+            shown.push(if hidden { '*' } else { c });
         }
         let end = shown.len();
         (shown, mark.start.unwrap_or(end)..mark.end.unwrap_or(end))
-    }
-
-    fn is_concealed(&self, at: usize) -> bool {
-        let before = self.concealed.range(..=at).next_back();
-        before.is_some_and(|(_, end)| at < *end)
     }
 
     /// Where line `number` (from 1) begins, and what it says.
@@ -293,7 +318,11 @@ mod tests {
         let mut text = Text::new("a.yaml", "spec: {kéy: \"größe\", cpus: 1}\n".to_owned());
         let at = text.body().find("cpus").unwrap();
         let secret = text.body().find('"').unwrap();
-        text.conceal(&[secret..secret + 9]);
+        let of = |bytes: Range<usize>| Contents {
+            whole: bytes.clone(),
+            parts: vec![bytes],
+        };
+        text.conceal(&of(secret..secret + 9));
         let drawn = text.finding(Fault::error("x", at..at + 4, "x"), None);
         assert_eq!(
             drawn.snippet.unwrap(),
@@ -302,11 +331,11 @@ mod tests {
         let long = format!("{{x: {}secret}}", "a, ".repeat(100_000));
         let at = long.find("secret").unwrap();
         let mut text = Text::new("a.yaml", long);
-        text.conceal(&[at..at + 6]);
+        text.conceal(&of(at..at + 6));
         let drawn = text.finding(Fault::error("x", at..at + 6, "x"), None);
         let drawn = drawn.snippet.unwrap();
         assert!(
-            drawn.contains("1 | ...") && drawn.contains("******}"),
+            drawn.contains("1 | ...") && drawn.contains(", *******\n"),
             "{drawn}"
         );
     }
