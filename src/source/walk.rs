@@ -317,7 +317,11 @@ impl Walker<'_> {
     }
 
     fn unreadable(&mut self, path: &str, err: Errno) -> Result<(), Enough> {
-        if matches!(err, Errno::LOOP | Errno::NOTDIR | Errno::NOENT) {
+        // A socket, or a device that is none, where a file was seen: no such device.
+        if matches!(
+            err,
+            Errno::LOOP | Errno::NOTDIR | Errno::NOENT | Errno::NXIO
+        ) {
             return self.moved(path);
         }
         self.odd(
@@ -516,6 +520,47 @@ mod tests {
         for names in [&["etc", "passwd"][..], &["swapped.yaml"]] {
             let names: Vec<OsString> = names.iter().map(OsString::from).collect();
             assert!(beneath::open(fd.as_fd(), &names).is_err(), "{names:?}");
+        }
+    }
+
+    #[test]
+    fn what_took_the_place_of_a_file_between_look_and_read_is_not_read() {
+        let dir = folder();
+        let path = dir.path().join("good.yaml");
+        let swaps: [fn(&Path); 5] = [
+            |path| fs::create_dir(path).unwrap(),
+            |path| symlink("/etc/hostname", path).unwrap(),
+            |path| drop(UnixListener::bind(path).unwrap()),
+            |path| {
+                let mode = Mode::from_raw_mode(0o600);
+                rustix::fs::mknodat(CWD, path, FileType::Fifo, mode, 0).unwrap();
+            },
+            |_| {},
+        ];
+        for (nth, swap) in swaps.into_iter().enumerate() {
+            // It was looked at as a file; now it is opened.
+            let _ = fs::remove_file(&path).or_else(|_| fs::remove_dir(&path));
+            swap(&path);
+            let fd = rustix::fs::openat(CWD, dir.path(), OFlags::RDONLY, Mode::empty()).unwrap();
+            let mut odd = Vec::new();
+            let mut sink = |met| match met {
+                Met::File { name, .. } => panic!("{nth}: {name} was read"),
+                Met::Odd(finding) => odd.push((finding.rule, finding.message)),
+            };
+            let mut walker = Walker {
+                root: fd.as_fd(),
+                mind: Mind::Read,
+                sink: &mut sink,
+                names: 0,
+                files: 0,
+                bytes: 0,
+                ancestors: Vec::new(),
+            };
+            let name = OsStr::new("good.yaml");
+            let done = walker.file(&[name.to_owned()], name, "good.yaml".to_owned());
+            assert!(done.is_ok());
+            let message = "good.yaml changed while it was read".to_owned();
+            assert_eq!(odd, [("changing-file".to_owned(), message)], "{nth}");
         }
     }
 
