@@ -2,7 +2,7 @@
 //! word. The first are about files and YAML, over kinds made for the purpose; the second about what
 //! the real kinds refuse.
 //!
-//! An input is `NN-name.yaml` or a folder `NN-name`; `NN-name.expected` beside it holds all that is
+//! `tests/bad-inputs/INDEX.md` lists them. An input is `NN-name.yaml` or a folder `NN-name`; `NN-name.expected` beside it holds all that is
 //! told. After a change of wording run the test with `UPDATE_EXPECT=1` and read the difference.
 
 use std::fmt::Write as _;
@@ -100,7 +100,8 @@ fn inputs(folder: &str) -> Vec<PathBuf> {
     inputs
 }
 
-fn told(set: &DesiredSet) -> String {
+/// All that is told of a set, as text.
+pub fn told(set: &DesiredSet) -> String {
     let mut out = String::new();
     for finding in &set.findings {
         let Finding {
@@ -189,6 +190,25 @@ fn every_document_that_a_kind_refuses_is_told_as_expected() {
         }
         set
     });
+}
+
+#[test]
+fn what_an_unknown_field_holds_is_told_nowhere() {
+    let canary = "canary-4711";
+    let header = "apiVersion: evenkeel/v1alpha1\nkind: Service\nmetadata: {app: shop, name: web}\n";
+    for rest in [
+        "spec: {cluster: main, environment: {TOKEN: canary-4711}, nonsense: 1}\n",
+        "spec: {cluster: main, cpu: many, containers: {app: {environment: [{name: A, value: canary-4711}]}}}\n",
+        "secret: [\"canary-4711\", [{a: canary-4711}]]\nspec: {cluster: main}\n",
+        "spec: {cluster: main, secret: &s canary-4711, more: *s}\n",
+        "spec:\n  cluster: main\n  environment:\n    TOKEN: canary-4711\n    TOKEN: canary-4711\n",
+    ] {
+        let text = format!("{header}{rest}");
+        let set = desired::load_files([("web.yaml", text.as_bytes())]);
+        assert!(!set.findings.is_empty());
+        let told = told(&set);
+        assert!(!told.contains(canary), "{told}");
+    }
 }
 
 fn compare(folder: &str, read: impl Fn(&str, &Path) -> DesiredSet) {
