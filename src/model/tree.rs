@@ -93,10 +93,30 @@ impl fmt::Display for FieldPath {
             match (plain, i) {
                 (true, 0) => write!(f, "{segment}")?,
                 (true, _) => write!(f, ".{segment}")?,
-                (false, _) => write!(f, "[{segment:?}]")?,
+                (false, _) => {
+                    f.write_str("[\"")?;
+                    segment.chars().try_for_each(|c| quoted(c, f))?;
+                    f.write_str("\"]")?;
+                }
             }
         }
         Ok(())
+    }
+}
+
+/// A character of a quoted segment. What cannot be seen is escaped, and in the way of JSON, by which a
+/// path is read back: Rust's own escapes are other ones.
+fn quoted(c: char, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    match c {
+        '"' | '\\' => write!(f, "\\{c}"),
+        '\n' => f.write_str("\\n"),
+        '\r' => f.write_str("\\r"),
+        '\t' => f.write_str("\\t"),
+        c if c == '\'' || c.escape_debug().len() == 1 => write!(f, "{c}"),
+        c => c
+            .encode_utf16(&mut [0; 2])
+            .iter()
+            .try_for_each(|unit| write!(f, "\\u{unit:04x}")),
     }
 }
 
@@ -194,6 +214,21 @@ mod tests {
         let path = FieldPath::of(["tags", "a.b\"c]", "x"]).child("y");
         let text = serde_json::to_string(&path).unwrap();
         assert_eq!(serde_json::from_str::<FieldPath>(&text).unwrap(), path);
+    }
+
+    #[test]
+    fn a_path_with_accents_and_what_cannot_be_seen_reads_back_and_can_be_seen() {
+        for (name, told) in [
+            ("gro\u{308}\u{df}e", "tags[\"gro\\u0308ße\"]"),
+            ("a\nb\tc", "tags[\"a\\nb\\tc\"]"),
+            ("a\u{202e}b\0", "tags[\"a\\u202eb\\u0000\"]"),
+            ("\u{e0001}it's", "tags[\"\\udb40\\udc01it's\"]"),
+        ] {
+            let path = FieldPath::of(["tags", name]);
+            assert_eq!(path.to_string(), told);
+            let text = serde_json::to_string(&path).unwrap();
+            assert_eq!(serde_json::from_str::<FieldPath>(&text).unwrap(), path);
+        }
     }
 
     #[test]
