@@ -451,6 +451,61 @@ async fn a_person_can_fence_a_holder_even_on_a_row_that_cannot_be_read(world: &W
     assert!(matches!(none, Err(StoreError::NoLease { .. })));
 }
 
+#[tokio::test(start_paused = true)]
+async fn a_row_that_names_no_object_is_told_and_not_passed_over() {
+    let world = World::embedded().await;
+    let store = world.store("me@a/1");
+    for sk in [
+        "OPEN#Service",
+        "OPEN#/web",
+        "MEMORY#Service/web/x",
+        "STATUS#",
+    ] {
+        let text = |text: &str| AttributeValue::S(text.to_owned());
+        world
+            .put_row(HashMap::from([
+                ("pk".to_owned(), world.pk("shop")),
+                ("sk".to_owned(), text(sk)),
+                ("body".to_owned(), text("{}")),
+            ]))
+            .await;
+        let refused = match sk.starts_with("STATUS") {
+            true => store.statuses("shop").await.map(|_| ()),
+            false => store.memory("shop").await.map(|_| ()),
+        };
+        assert_eq!(
+            refused.unwrap_err().to_string(),
+            format!(
+                "store table evenkeel-test: row 123456789012#eu-central-1#shop / {sk} is not as evenkeel wrote it (its key names no object as Kind/name); a lease is mended with `evenkeel lock release --reason`, anything else from a backup of the table"
+            )
+        );
+        world.delete_row("shop", sk).await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_token_at_the_end_of_all_numbers_is_a_row_that_cannot_be_read() {
+    let world = World::embedded().await;
+    let store = world.store("me@a/1");
+    let lease = store.acquire("shop", Patience::No).await.unwrap();
+    store.release(&lease).await.unwrap();
+    for name in ["token", "version"] {
+        let mut row = world.row("shop", "LEASE").await.unwrap();
+        let end = AttributeValue::N(u64::MAX.to_string());
+        let was = row.insert(name.to_owned(), end).unwrap();
+        world.put_row(row.clone()).await;
+        let refused = store.acquire("shop", Patience::No).await.unwrap_err();
+        let why = format!("{name} is 18446744073709551615, more than 999999999999");
+        assert!(refused.to_string().contains(&why), "{refused}");
+        row.insert(name.to_owned(), was);
+        world.put_row(row).await;
+    }
+    assert_eq!(
+        store.acquire("shop", Patience::No).await.unwrap().token(),
+        2
+    );
+}
+
 async fn two_may_make_the_table_at_once(world: &World) {
     let (one, two) = (world.store("one@a/1"), world.store("two@b/2"));
     let (a, b) = tokio::join!(

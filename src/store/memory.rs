@@ -35,6 +35,8 @@ impl Store {
                 objects.insert(key, self.body(&pk, sk, item)?);
             } else if let Some(key) = rows::object_of(app, sk, rows::OPEN) {
                 objects.entry(key).or_default().open = Some(self.body(&pk, sk, item)?);
+            } else {
+                return Err(self.nameless(&pk, sk));
             }
         }
         Ok(objects)
@@ -107,11 +109,11 @@ impl Store {
         let mut statuses = BTreeMap::new();
         for item in &items {
             let sk = self.sort_key(&pk, item)?;
-            if let Some(key) = rows::object_of(app, sk, rows::STATUS) {
-                let status: ObjectStatus = self.body(&pk, sk, item)?;
-                self.shown().insert(key.clone(), digest_of(&status));
-                statuses.insert(key, status);
-            }
+            let key = rows::object_of(app, sk, rows::STATUS);
+            let key = key.ok_or_else(|| self.nameless(&pk, sk))?;
+            let status: ObjectStatus = self.body(&pk, sk, item)?;
+            self.shown().insert(key.clone(), digest_of(&status));
+            statuses.insert(key, status);
         }
         Ok(statuses)
     }
@@ -138,6 +140,12 @@ impl Store {
         self.table.put(&format!("{pk} / {sk}"), item).await?;
         self.shown().insert(key.clone(), digest);
         Ok(())
+    }
+
+    /// A row that says that it is one of an object, and not of which.
+    fn nameless(&self, pk: &str, sk: &str) -> StoreError {
+        self.table
+            .corrupt(pk, sk, "its key names no object as Kind/name".to_owned())
     }
 
     fn sort_key<'i>(&self, pk: &str, item: &'i Item) -> Result<&'i str, StoreError> {

@@ -51,8 +51,8 @@ pub(super) fn object(prefix: &str, key: &ResourceKey) -> String {
 
 /// The key that `sk` speaks of, if it is one of `prefix`.
 pub(super) fn object_of(app: &str, sk: &str, prefix: &str) -> Option<ResourceKey> {
-    let (kind, name) = sk.strip_prefix(prefix)?.split_once('/')?;
-    Some(ResourceKey::new(app, kind, name))
+    let object = sk.strip_prefix(prefix)?;
+    format!("{app}/{object}").parse().ok()
 }
 
 pub(super) fn text(value: impl Into<String>) -> AttributeValue {
@@ -84,11 +84,17 @@ pub(super) fn text_of<'i>(item: &'i Item, name: &str) -> Result<&'i str, String>
     }
 }
 
+/// The largest number that a row may have: the largest that [`numbered`] sorts as it counts, and far
+/// enough from the end of `u64` that one more never wraps. A token of every second takes 30,000 years.
+pub(super) const NUMBER_MAX: u64 = 999_999_999_999;
+
 pub(super) fn number_of(item: &Item, name: &str) -> Result<u64, String> {
     match item.get(name) {
-        Some(AttributeValue::N(value)) => value
-            .parse()
-            .map_err(|_| format!("{name} is not a whole number")),
+        Some(AttributeValue::N(value)) => match value.parse() {
+            Ok(number) if number <= NUMBER_MAX => Ok(number),
+            Ok(number) => Err(format!("{name} is {number}, more than {NUMBER_MAX}")),
+            Err(_) => Err(format!("{name} is not a whole number")),
+        },
         Some(_) => Err(format!("{name} is not a number")),
         None => Err(format!("{name} is missing")),
     }
