@@ -5,6 +5,8 @@
 pub mod approved;
 pub mod audit;
 pub mod diff;
+#[cfg(test)]
+mod laws;
 pub mod object;
 
 use std::collections::BTreeMap;

@@ -6,6 +6,8 @@ mod call;
 mod chain;
 mod error;
 mod fence;
+#[cfg(test)]
+mod laws;
 mod lease;
 mod lease_row;
 mod ledger;

@@ -26,6 +26,8 @@ pub mod world;
 mod ids;
 mod items;
 mod lagging;
+#[cfg(test)]
+mod laws;
 mod page;
 
 #[cfg(test)]
