@@ -266,8 +266,10 @@ impl CloudWatch {
             .chain(self.composites.keys())
             .find(known)
             .cloned()
-            .ok_or_else(|| {
-                refused(
+            .ok_or_else(|| TwinError {
+                // The one error of these that is not a 400 (API model).
+                status: 404,
+                ..refused(
                     "ResourceNotFoundException",
                     format!("Unknown resource {resource}"),
                 )
@@ -540,6 +542,15 @@ mod tests {
             ),
             (0, 1)
         );
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_tags_of_an_alarm_that_is_not_there_are_not_found() {
+        let list = Trial::new().cloudwatch().list_tags_for_resource();
+        let arn = "arn:aws:cloudwatch:us-east-1:123456789012:alarm:none";
+        let error = list.resource_arn(arn).send().await.unwrap_err();
+        assert_eq!(error.raw_response().unwrap().status().as_u16(), 404);
+        assert!(error.into_service_error().is_resource_not_found_exception());
     }
 
     #[tokio::test(start_paused = true)]
