@@ -46,6 +46,16 @@ impl DynamoDb {
         input: &Value,
         cx: &CallContext,
     ) -> Result<Value, TwinError> {
+        let answer = self.answer(operation, input, cx)?;
+        Ok(placed(answer, cx))
+    }
+
+    fn answer(
+        &mut self,
+        operation: &str,
+        input: &Value,
+        cx: &CallContext,
+    ) -> Result<Value, TwinError> {
         let name = input["TableName"].as_str().unwrap_or_default();
         let name = name.rsplit('/').next().unwrap_or_default();
         match operation {
@@ -316,6 +326,24 @@ fn arn(name: &str, cx: &CallContext) -> String {
     format!("arn:aws:dynamodb:{}:{}:table/{name}", cx.region, cx.account)
 }
 
+/// An answer whose table lies in this account and region. The engine knows of neither, and leaves
+/// out a protection that was never set; DynamoDB shows it as `false`.
+fn placed(mut answer: Value, cx: &CallContext) -> Value {
+    for member in ["Table", "TableDescription"] {
+        let Some(table) = answer.get_mut(member).and_then(Value::as_object_mut) else {
+            continue;
+        };
+        if let Some(name) = table.get("TableName").and_then(Value::as_str) {
+            let arn = arn(name, cx);
+            table.insert("TableArn".to_owned(), arn.into());
+        }
+        table
+            .entry("DeletionProtectionEnabled")
+            .or_insert(Value::Bool(false));
+    }
+    answer
+}
+
 fn validation(message: impl Into<String>) -> TwinError {
     TwinError::client("ValidationException", message)
 }
@@ -444,7 +472,10 @@ mod tests {
             .billing_mode(t::BillingMode::PayPerRequest)
             .attribute_definitions(attribute.build().unwrap())
             .key_schema(key.build().unwrap());
-        create.send().await.unwrap();
+        let made = create.send().await.unwrap().table_description.unwrap();
+        assert_eq!(made.deletion_protection_enabled, Some(false));
+        let arn = "arn:aws:dynamodb:us-east-1:123456789012:table/store";
+        assert_eq!(made.table_arn.as_deref(), Some(arn));
         let ttl = t::TimeToLiveSpecification::builder()
             .attribute_name("expires")
             .enabled(true);
