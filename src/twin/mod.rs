@@ -15,6 +15,7 @@ pub mod dynamodb;
 pub mod ecs;
 pub mod estate;
 pub mod faults;
+pub mod operations;
 pub mod query;
 pub mod rates;
 pub mod rds;

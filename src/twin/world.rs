@@ -13,6 +13,7 @@ use super::dynamodb::DynamoDb;
 use super::ecs::Ecs;
 use super::faults::{Fault, Faults};
 use super::ids::Ids;
+use super::operations;
 use super::rates::{Admission, Rates};
 use super::rds::Rds;
 use super::sts::Sts;
@@ -97,6 +98,9 @@ impl World {
     /// # Errors
     /// As AWS answers.
     pub fn call(&mut self, service: &str, operation: &str, input: &Value) -> Outcome {
+        if !operations::is_offered(service, operation) {
+            return Err(TwinError::unknown_operation(service, operation));
+        }
         let cx = CallContext {
             now: self.now,
             account: &self.account,
