@@ -18,6 +18,7 @@ mod cli;
 mod controller;
 mod crash;
 mod demo;
+mod differential;
 mod docs;
 mod estates;
 mod faults;
