@@ -6,7 +6,7 @@ SHELL := /bin/bash
 .PHONY: help demo test lint docs bench clean needs
 
 # On a CI machine a missing oracle is a failure; at home it is a line that says what was skipped.
-ORACLES := tests/oracles/run $(if $(CI),--require moto)
+ORACLES := tests/oracles/run $(if $(CI),--require moto --require ministack --require awscli)
 
 help: ## Say what there is
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)

@@ -9,6 +9,8 @@
 mod applications;
 mod approved;
 mod architecture;
+mod aws_command;
+mod aws_lines;
 mod bad_files;
 mod bad_input_list;
 mod bad_inputs;

@@ -10,6 +10,7 @@ mod dice;
 mod draw_ecs;
 mod draw_items;
 mod draw_rest;
+mod draw_scaling;
 mod dynamodb;
 mod ecs;
 mod input;
@@ -46,14 +47,57 @@ enum Asked {
     Others,
 }
 
-fn moto() -> Option<String> {
-    let endpoint = std::env::var("EVENKEEL_MOTO_ENDPOINT").ok();
-    if endpoint.is_none() {
-        eprintln!(
-            "skipped: EVENKEEL_MOTO_ENDPOINT is not set, so there is no moto to compare the twin with (`make test` starts one)"
-        );
+/// Another model of AWS.
+struct Model {
+    name: &'static str,
+    /// Where its endpoint is told.
+    variable: &'static str,
+    by: AccountBy,
+    /// What may differ, in `known/`.
+    list: &'static str,
+}
+
+const MOTO: Model = Model {
+    name: "moto",
+    variable: "EVENKEEL_MOTO_ENDPOINT",
+    by: AccountBy::Header,
+    list: "moto.txt",
+};
+
+/// For the service deployments, which moto lacks. Its databases cannot be asked: the SDK reads nothing
+/// out of an empty boolean in its answers.
+const MINISTACK: Model = Model {
+    name: "MiniStack",
+    variable: "EVENKEEL_MINISTACK_ENDPOINT",
+    by: AccountBy::AccessKey,
+    list: "ministack.txt",
+};
+
+const DYNAMODB_LOCAL: Model = Model {
+    name: "DynamoDB Local",
+    variable: "EVENKEEL_DYNAMODB_LOCAL_ENDPOINT",
+    by: AccountBy::Nothing,
+    list: "dynamodb-local.txt",
+};
+
+impl Model {
+    /// Where it is; `None`, and said so, where none runs.
+    fn endpoint(&self) -> Option<String> {
+        let endpoint = std::env::var(self.variable).ok();
+        if endpoint.is_none() {
+            eprintln!(
+                "skipped: {} is not set, so there is no {} to compare with (`make test` starts what this machine can)",
+                self.variable, self.name
+            );
+        }
+        endpoint
     }
-    endpoint
+
+    fn known(&self) -> Known {
+        let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));
+        let path = folder.join("tests/differential/known").join(self.list);
+        Known::read(self.list, &std::fs::read_to_string(path).unwrap())
+    }
 }
 
 /// Twelve digits for each sequence of each run, since one moto serves all tests.
@@ -62,22 +106,24 @@ fn account(seed: u64) -> String {
     format!("{:06}{:06}", 100_000 + run % 900_000, seed % 1_000_000)
 }
 
-/// Plays sequences on a new twin and a new account of moto each, and demands that they agree.
-async fn against_moto(
+/// Plays sequences on a new twin and a new account of the other model each, and demands that they agree.
+async fn against(
+    model: &Model,
     fixed: Range<u64>,
     draw: fn(u64, &str) -> Vec<Call>,
-    services: &[&str],
-    operations: &[&str],
+    operations: &[&'static str],
     estate: Estate,
 ) {
-    let Some(endpoint) = moto() else { return };
-    let mut known = Known::read("known/moto.txt", include_str!("known/moto.txt"));
+    let Some(endpoint) = model.endpoint() else {
+        return;
+    };
+    let mut known = model.known();
     let (seeds, asked) = seeds(fixed);
-    let mut tally = Tally::default();
+    let mut tally = Tally::of(operations);
     for seed in seeds {
         let account = account(seed);
         let (one, twin) = Side::twin(&account);
-        let other = Side::at("moto", &endpoint, &account, AccountBy::Header);
+        let other = Side::at(model.name, &endpoint, &account, model.by);
         if estate == Estate::Databases {
             databases(&twin, &other).await;
         }
@@ -93,7 +139,7 @@ async fn against_moto(
     );
     tally.demand_agreement();
     if asked == Asked::Fixed {
-        assert_eq!(known.stale(services), Vec::<String>::new());
+        assert_eq!(known.stale(operations), Vec::<String>::new());
         tally.demand_coverage(operations, 5);
     }
 }
@@ -105,10 +151,10 @@ enum Estate {
     Databases,
 }
 
-/// An instance and a cluster, made at moto; the twin begins with what moto says of them, so that
-/// the two differ only in what their own calls then do.
-async fn databases(twin: &Twin, moto: &Side) {
-    let client = aws_sdk_rds::Client::new(&moto.sdk);
+/// An instance and a cluster, made at the other model; the twin begins with what that says of them,
+/// so that the two differ only in what their own calls then do.
+async fn databases(twin: &Twin, other: &Side) {
+    let client = aws_sdk_rds::Client::new(&other.sdk);
     let instance = client
         .create_db_instance()
         .db_instance_identifier("postgres")
@@ -136,8 +182,8 @@ async fn databases(twin: &Twin, moto: &Side) {
         ("DescribeDBInstances", "DBInstances"),
         ("DescribeDBClusters", "DBClusters"),
     ] {
-        let Answer::Done(described) = rds::send(moto, operation, &everything).await else {
-            panic!("moto describes no databases");
+        let Answer::Done(described) = rds::send(other, operation, &everything).await else {
+            panic!("{} describes no databases", other.name);
         };
         let database = described[list][0].clone();
         twin.world(|w| match list {
@@ -147,94 +193,119 @@ async fn databases(twin: &Twin, moto: &Side) {
     }
 }
 
+const ECS_AND_SCALING: &[&str] = &[
+    "ecs.CreateCluster",
+    "ecs.CreateService",
+    "ecs.DeregisterTaskDefinition",
+    "ecs.DescribeClusters",
+    "ecs.DescribeServices",
+    "ecs.DescribeTaskDefinition",
+    "ecs.ListClusters",
+    "ecs.ListServices",
+    "ecs.ListTagsForResource",
+    "ecs.ListTaskDefinitions",
+    "ecs.RegisterTaskDefinition",
+    "ecs.TagResource",
+    "ecs.UntagResource",
+    "ecs.UpdateService",
+    "application-autoscaling.DeleteScalingPolicy",
+    "application-autoscaling.DeleteScheduledAction",
+    "application-autoscaling.DeregisterScalableTarget",
+    "application-autoscaling.DescribeScalableTargets",
+    "application-autoscaling.DescribeScalingPolicies",
+    "application-autoscaling.DescribeScheduledActions",
+    "application-autoscaling.PutScalingPolicy",
+    "application-autoscaling.PutScheduledAction",
+    "application-autoscaling.RegisterScalableTarget",
+];
+
+const ALARMS: &[&str] = &[
+    "cloudwatch.DeleteAlarms",
+    "cloudwatch.DescribeAlarms",
+    "cloudwatch.ListTagsForResource",
+    "cloudwatch.PutMetricAlarm",
+    "cloudwatch.TagResource",
+    "cloudwatch.UntagResource",
+];
+
+const DATABASES_AND_CALLER: &[&str] = &[
+    "rds.DescribeDBClusters",
+    "rds.DescribeDBInstances",
+    "rds.ModifyDBCluster",
+    "rds.ModifyDBInstance",
+    "sts.GetCallerIdentity",
+];
+
+const TABLES: &[&str] = &[
+    "dynamodb.CreateTable",
+    "dynamodb.DeleteTable",
+    "dynamodb.DescribeContinuousBackups",
+    "dynamodb.DescribeTable",
+    "dynamodb.DescribeTimeToLive",
+    "dynamodb.ListTables",
+    "dynamodb.UpdateContinuousBackups",
+    "dynamodb.UpdateTable",
+    "dynamodb.UpdateTimeToLive",
+];
+
+const DEPLOYMENTS: &[&str] = &[
+    "ecs.DescribeServiceDeployments",
+    "ecs.DescribeServiceRevisions",
+    "ecs.ListServiceDeployments",
+];
+
+const ROWS: &[&str] = &[
+    "dynamodb.BatchGetItem",
+    "dynamodb.CreateTable",
+    "dynamodb.DeleteItem",
+    "dynamodb.DescribeTable",
+    "dynamodb.DescribeTimeToLive",
+    "dynamodb.GetItem",
+    "dynamodb.PutItem",
+    "dynamodb.Query",
+    "dynamodb.TransactWriteItems",
+    "dynamodb.UpdateItem",
+    "dynamodb.UpdateTimeToLive",
+];
+
 #[tokio::test]
 async fn the_twin_and_moto_agree_about_ecs_and_its_scaling_by_oracle() {
-    let operations = [
-        "ecs.CreateCluster",
-        "ecs.CreateService",
-        "ecs.DeregisterTaskDefinition",
-        "ecs.DescribeClusters",
-        "ecs.DescribeServices",
-        "ecs.DescribeTaskDefinition",
-        "ecs.ListClusters",
-        "ecs.ListServices",
-        "ecs.ListTagsForResource",
-        "ecs.ListTaskDefinitions",
-        "ecs.RegisterTaskDefinition",
-        "ecs.TagResource",
-        "ecs.UntagResource",
-        "ecs.UpdateService",
-        "application-autoscaling.DeleteScalingPolicy",
-        "application-autoscaling.DeleteScheduledAction",
-        "application-autoscaling.DeregisterScalableTarget",
-        "application-autoscaling.DescribeScalableTargets",
-        "application-autoscaling.DescribeScalingPolicies",
-        "application-autoscaling.DescribeScheduledActions",
-        "application-autoscaling.PutScalingPolicy",
-        "application-autoscaling.PutScheduledAction",
-        "application-autoscaling.RegisterScalableTarget",
-    ];
-    let services = ["ecs", "application-autoscaling"];
     let draw = draw_ecs::sequence;
-    against_moto(0..100, draw, &services, &operations, Estate::None).await;
+    against(&MOTO, 0..100, draw, ECS_AND_SCALING, Estate::None).await;
 }
 
 #[tokio::test]
 async fn the_twin_and_moto_agree_about_alarms_by_oracle() {
-    let operations = [
-        "cloudwatch.DeleteAlarms",
-        "cloudwatch.DescribeAlarms",
-        "cloudwatch.ListTagsForResource",
-        "cloudwatch.PutMetricAlarm",
-        "cloudwatch.TagResource",
-        "cloudwatch.UntagResource",
-    ];
     let draw = draw_rest::alarms;
-    against_moto(0..60, draw, &["cloudwatch"], &operations, Estate::None).await;
+    against(&MOTO, 0..60, draw, ALARMS, Estate::None).await;
 }
 
 #[tokio::test]
 async fn the_twin_and_moto_agree_about_databases_and_who_calls_by_oracle() {
-    let operations = [
-        "rds.DescribeDBClusters",
-        "rds.DescribeDBInstances",
-        "rds.ModifyDBCluster",
-        "rds.ModifyDBInstance",
-        "sts.GetCallerIdentity",
-    ];
     let draw = draw_rest::databases;
-    against_moto(0..40, draw, &["rds", "sts"], &operations, Estate::Databases).await;
+    against(&MOTO, 0..40, draw, DATABASES_AND_CALLER, Estate::Databases).await;
 }
 
 #[tokio::test]
 async fn the_twin_and_moto_agree_about_tables_by_oracle() {
-    let operations = [
-        "dynamodb.CreateTable",
-        "dynamodb.DeleteTable",
-        "dynamodb.DescribeContinuousBackups",
-        "dynamodb.DescribeTable",
-        "dynamodb.DescribeTimeToLive",
-        "dynamodb.ListTables",
-        "dynamodb.UpdateContinuousBackups",
-        "dynamodb.UpdateTable",
-        "dynamodb.UpdateTimeToLive",
-    ];
     let draw = draw_rest::tables;
-    against_moto(0..40, draw, &["dynamodb"], &operations, Estate::None).await;
+    against(&MOTO, 0..40, draw, TABLES, Estate::None).await;
+}
+
+#[tokio::test]
+async fn the_twin_and_ministack_agree_about_service_deployments_by_oracle() {
+    let draw = draw_ecs::deployments;
+    against(&MINISTACK, 0..30, draw, DEPLOYMENTS, Estate::None).await;
 }
 
 #[tokio::test]
 async fn the_embedded_engine_and_dynamodb_local_agree_about_the_stores_calls_by_oracle() {
-    let Ok(endpoint) = std::env::var("EVENKEEL_DYNAMODB_LOCAL_ENDPOINT") else {
-        eprintln!(
-            "skipped: EVENKEEL_DYNAMODB_LOCAL_ENDPOINT is not set, so there is no DynamoDB Local to compare the engine with (`make test` starts one where Java 17 and npm are there)"
-        );
+    let Some(endpoint) = DYNAMODB_LOCAL.endpoint() else {
         return;
     };
-    let list = include_str!("known/dynamodb-local.txt");
-    let mut known = Known::read("known/dynamodb-local.txt", list);
-    let (seeds, asked) = seeds(0..80);
-    let mut tally = Tally::default();
+    let mut known = DYNAMODB_LOCAL.known();
+    let (seeds, asked) = seeds(0..60);
+    let mut tally = Tally::of(ROWS);
     for seed in seeds {
         let table = account(seed);
         let http = embedded::http_client(embedded::Engine::memory().unwrap());
@@ -253,19 +324,8 @@ async fn the_embedded_engine_and_dynamodb_local_agree_about_the_stores_calls_by_
     );
     tally.demand_agreement();
     if asked == Asked::Fixed {
-        assert_eq!(known.stale(&["dynamodb"]), Vec::<String>::new());
-        let operations = [
-            "dynamodb.BatchGetItem",
-            "dynamodb.CreateTable",
-            "dynamodb.DeleteItem",
-            "dynamodb.DescribeTable",
-            "dynamodb.GetItem",
-            "dynamodb.PutItem",
-            "dynamodb.Query",
-            "dynamodb.TransactWriteItems",
-            "dynamodb.UpdateItem",
-        ];
-        tally.demand_coverage(&operations, 20);
+        assert_eq!(known.stale(ROWS), Vec::<String>::new());
+        tally.demand_coverage(ROWS, 5);
         tally.demand_refusals(&[
             ("dynamodb.PutItem", "ConditionalCheckFailedException"),
             ("dynamodb.UpdateItem", "ConditionalCheckFailedException"),
@@ -278,5 +338,21 @@ async fn the_embedded_engine_and_dynamodb_local_agree_about_the_stores_calls_by_
                 "IdempotentParameterMismatchException",
             ),
         ]);
+    }
+}
+
+#[test]
+fn every_line_of_a_list_is_about_an_operation_that_is_compared() {
+    let moto = [ECS_AND_SCALING, ALARMS, DATABASES_AND_CALLER, TABLES].concat();
+    let ministack = DEPLOYMENTS.to_vec();
+    for (model, compared) in [
+        (MOTO, moto),
+        (MINISTACK, ministack),
+        (DYNAMODB_LOCAL, ROWS.to_vec()),
+    ] {
+        let known = model.known();
+        for operation in known.operations() {
+            assert!(compared.contains(&operation), "{}: {operation}", model.list);
+        }
     }
 }

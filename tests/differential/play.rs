@@ -106,6 +106,8 @@ fn parted(call: &Call, one: &Answer, other: &Answer) -> bool {
 /// What many sequences came to.
 #[derive(Default)]
 pub struct Tally {
+    /// The operations whose answers are judged; the others only prepare for them.
+    judged: Vec<&'static str>,
     pub sequences: usize,
     pub calls: usize,
     /// By operation: answered alike, refused alike.
@@ -116,6 +118,13 @@ pub struct Tally {
 }
 
 impl Tally {
+    pub fn of(judged: &[&'static str]) -> Self {
+        Self {
+            judged: judged.to_vec(),
+            ..Self::default()
+        }
+    }
+
     /// Plays `calls`. A write that one side took and the other refused leaves two worlds that
     /// cannot be compared any further: the sequence ends there.
     pub async fn play(
@@ -140,8 +149,9 @@ impl Tally {
                 }
                 _ => {}
             }
+            let judged = self.judged.iter().any(|name| *name == call.name());
             for difference in normaliser.differences(&a, &b) {
-                if !known.explains(&call.name(), &difference) {
+                if judged && !known.explains(&call.name(), &difference) {
                     let finding = || Finding {
                         calls: calls[..=at].to_vec(),
                         one: a.clone(),
