@@ -29,11 +29,28 @@ pub enum Foreign {
     Cut,
 }
 
+/// Who sent an answer, by its headers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Sender {
+    /// It carries a request id, as all of AWS's do.
+    Aws,
+    /// It does not say.
+    Nobody,
+}
+
+/// The calls whose answer has no members, so that it may be empty.
+const MEMBERLESS: &[&str] = &["cloudwatch.PutMetricAlarm"];
+
 /// Whether `body` can be AWS's answer to the call `name` (`ecs.UpdateService`).
 ///
 /// # Errors
 /// Why it cannot.
-pub fn check(name: &str, body: &[u8]) -> Result<(), Foreign> {
+pub fn check(name: &str, sender: Sender, body: &[u8]) -> Result<(), Foreign> {
+    // An object or a map can be anybody's: a proxy's `{"status":"login required"}` would be an empty
+    // list to the SDK.
+    if sender == Sender::Nobody {
+        return Err(Foreign::NotAws);
+    }
     let operation = name.split_once('.').map_or("", |(_, operation)| operation);
     match protocol(name) {
         Protocol::Json => match body.trim_ascii().first() {
@@ -42,9 +59,10 @@ pub fn check(name: &str, body: &[u8]) -> Result<(), Foreign> {
         },
         // Major type 5 is a map; 0xbf is one of unknown length.
         Protocol::Cbor => match body.first() {
-            None => Ok(()),
             Some(byte) if byte >> 5 == 5 => Ok(()),
             Some(_) => Err(Foreign::NotAws),
+            None if MEMBERLESS.contains(&name) => Ok(()),
+            None => Err(Foreign::Cut),
         },
         Protocol::Xml => {
             let body = body.trim_ascii();
@@ -90,6 +108,10 @@ fn contains(body: &[u8], wanted: &[u8]) -> bool {
 mod tests {
     use super::*;
 
+    fn check(name: &str, body: &[u8]) -> Result<(), Foreign> {
+        super::check(name, Sender::Aws, body)
+    }
+
     #[test]
     fn a_page_is_no_answer_in_any_protocol() {
         let page = b"<!doctype html><html><body>Sign in</body></html>";
@@ -121,6 +143,23 @@ mod tests {
         assert_eq!(check_protocol(alarm, None), Err(Foreign::NotAws));
         assert_eq!(check_protocol(alarm, Some("rpc-v2-cbor")), Ok(()));
         assert_eq!(check_protocol("ecs.TagResource", None), Ok(()));
+    }
+
+    #[test]
+    fn an_object_that_nobody_signed_for_and_an_empty_body_are_no_answers() {
+        let login = br#"{"status":"login required"}"#;
+        let name = "application-autoscaling.DescribeScalableTargets";
+        let signed_by = |sender| super::check(name, sender, login);
+        assert_eq!(signed_by(Sender::Nobody), Err(Foreign::NotAws));
+        assert_eq!(signed_by(Sender::Aws), Ok(()));
+        for name in [
+            name,
+            "ecs.UpdateService",
+            "cloudwatch.DescribeAlarms",
+            "rds.ModifyDBInstance",
+        ] {
+            assert!(check(name, b"").is_err(), "{name}");
+        }
     }
 
     #[test]

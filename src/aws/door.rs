@@ -21,7 +21,7 @@ use aws_smithy_types::body::SdkBody;
 use aws_smithy_types::config_bag::ConfigBag;
 use http_body_util::BodyExt as _;
 
-use super::answer;
+use super::answer::{self, Sender};
 use super::call::Permit;
 use crate::clock::Clock;
 use crate::model::operation::{Effect, operation};
@@ -309,6 +309,9 @@ impl HttpConnector for Threshold {
     }
 }
 
+/// What every answer of AWS carries, and no proxy's page.
+const REQUEST_ID: &str = "x-amzn-requestid";
+
 /// Lets in only what can be AWS's whole answer: see [`answer`].
 async fn sound(
     name: Option<CallName>,
@@ -326,7 +329,12 @@ async fn sound(
         .await
         .map_err(|error| ConnectorError::other(error, None))?
         .to_bytes();
-    answer::check(&name, &body).map_err(|why| ConnectorError::other(Box::new(why), None))?;
+    let sender = match response.headers().get(REQUEST_ID) {
+        Some(_) => Sender::Aws,
+        None => Sender::Nobody,
+    };
+    answer::check(&name, sender, &body)
+        .map_err(|why| ConnectorError::other(Box::new(why), None))?;
     *response.body_mut() = SdkBody::from(body);
     Ok(response)
 }
