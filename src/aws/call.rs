@@ -38,9 +38,16 @@ pub struct AwsError {
 
 fn explain(fault: Fault, code: &str, message: &str) -> String {
     let meaning = match fault {
+        // Whatever the code: what is wrong is the time that the signature carries.
+        Fault::Denied if is_about_the_clock(code, message) => {
+            "AWS takes the time of the request for wrong; set the clock of this machine"
+        }
         Fault::Throttled => "AWS asks to slow down",
         Fault::Conflict => "another change is in progress there",
         Fault::Denied => "not permitted; see `evenkeel iam-policy` and the credentials in use",
+        Fault::Expired => {
+            "the credentials have expired, and asking again gave no others; sign in again"
+        }
         Fault::NotFound => "AWS does not know it",
         Fault::Terminal => "AWS refused it",
         Fault::Transient => "AWS failed; it may work later",
@@ -55,11 +62,21 @@ fn explain(fault: Fault, code: &str, message: &str) -> String {
     }
 }
 
+fn is_about_the_clock(code: &str, message: &str) -> bool {
+    code == "RequestExpired"
+        || ["Signature expired", "Signature not yet current"]
+            .iter()
+            .any(|words| message.contains(words))
+}
+
 /// Attempts at one read, the first included. This is the one retry layer: the SDK's own is off.
 const READ_ATTEMPTS: u32 = 6;
 /// Throttled answers to one read before it is given up. They are no failures: the bucket slows
 /// down and the read waits its turn.
 const READ_THROTTLES: u32 = 30;
+/// How often one read asks for other credentials. Those that were handed out a moment ago and have
+/// expired all the same will not be better the next time.
+const NEW_CREDENTIALS: u32 = 1;
 /// First pause between attempts; doubled each time and jittered.
 const READ_PAUSE: Duration = Duration::from_millis(200);
 /// Longest pause between attempts.
@@ -82,7 +99,7 @@ where
     E: ProvideErrorMetadata + std::error::Error + 'static,
 {
     let mut pause = READ_PAUSE;
-    let (mut attempts, mut throttles) = (0, 0);
+    let (mut attempts, mut throttles, mut expired) = (0, 0, 0);
     loop {
         let token = cell.budget.take(operation).await;
         let error = match send().await {
@@ -95,7 +112,9 @@ where
         } else {
             attempts += 1;
         }
-        let spent = attempts >= READ_ATTEMPTS || throttles >= READ_THROTTLES;
+        expired += u32::from(error.fault == Fault::Expired);
+        let spent =
+            attempts >= READ_ATTEMPTS || throttles >= READ_THROTTLES || expired > NEW_CREDENTIALS;
         if spent || !error.fault.read_may_repeat() {
             return Err(error);
         }

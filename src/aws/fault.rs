@@ -17,6 +17,8 @@ pub enum Fault {
     Conflict,
     /// Credentials or permissions. No retry helps.
     Denied,
+    /// The credentials have run out. Nothing was done; the next request asks for others.
+    Expired,
     /// AWS's word that the object is not there.
     NotFound,
     /// AWS will never accept this request.
@@ -36,6 +38,7 @@ impl Fault {
             Fault::Throttled
             | Fault::Conflict
             | Fault::Denied
+            | Fault::Expired
             | Fault::NotFound
             | Fault::Terminal
             | Fault::NotSent => true,
@@ -46,7 +49,11 @@ impl Fault {
     /// Whether a *read* may be sent again.
     pub fn read_may_repeat(self) -> bool {
         match self {
-            Fault::Throttled | Fault::Transient | Fault::Unknown | Fault::NotSent => true,
+            Fault::Throttled
+            | Fault::Expired
+            | Fault::Transient
+            | Fault::Unknown
+            | Fault::NotSent => true,
             Fault::Conflict | Fault::Denied | Fault::NotFound | Fault::Terminal => false,
         }
     }
@@ -84,8 +91,6 @@ const DENIED: &[&str] = &[
     "AccessDenied",
     "AccessDeniedException",
     "AuthFailure",
-    "ExpiredToken",
-    "ExpiredTokenException",
     "IncompleteSignature",
     "IncompleteSignatureException",
     "InvalidClientTokenId",
@@ -99,6 +104,8 @@ const DENIED: &[&str] = &[
     "UnauthorizedOperation",
     "UnrecognizedClientException",
 ];
+
+const EXPIRED: &[&str] = &["ExpiredToken", "ExpiredTokenException"];
 
 const NOT_FOUND: &[&str] = &[
     "ClusterNotFoundException",
@@ -129,6 +136,8 @@ pub fn classify(code: &str, status: u16, message: &str) -> Fault {
         Fault::Conflict
     } else if DENIED.contains(&code) {
         Fault::Denied
+    } else if EXPIRED.contains(&code) {
+        Fault::Expired
     } else if NOT_FOUND.contains(&code) {
         Fault::NotFound
     } else if status >= 500 || code.is_empty() {

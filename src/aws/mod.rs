@@ -6,4 +6,5 @@ pub mod call;
 pub mod cell;
 pub mod door;
 pub mod fault;
+pub mod identity;
 pub mod session;

@@ -15,6 +15,7 @@ use aws_types::region::Region;
 use aws_types::service_config::ServiceConfigKey;
 
 use super::door::{Door, Role};
+use super::identity::Identities;
 use crate::clock::Clock;
 
 /// What was asked for on the command line and in the settings.
@@ -82,7 +83,10 @@ pub async fn open(wish: &Wish, clock: &Clock) -> Result<Session, BadEndpoint> {
         .build_https();
     // Whoever forgets to put a door of its own in front finds this one, which lets no call out.
     let door = Door::new(Role::Credentials, clock.clone(), http.clone());
-    let mut loader = aws_config::defaults(BehaviorVersion::latest()).http_client(door);
+    let identities = Identities::new(clock.clone());
+    let mut loader = aws_config::defaults(BehaviorVersion::latest())
+        .http_client(door)
+        .identity_cache(identities.clone());
     if let Some(profile) = &wish.profile {
         loader = loader.profile_name(profile);
     }
@@ -109,7 +113,11 @@ pub async fn open(wish: &Wish, clock: &Clock) -> Result<Session, BadEndpoint> {
     let sdk = loader.load().await;
     check_endpoints(&sdk)?;
     let reach = reach(&sdk);
-    Ok(Session { sdk, http, reach })
+    Ok(Session {
+        sdk,
+        http: identities.heed(http),
+        reach,
+    })
 }
 
 /// The SDK panics at an empty endpoint, and sends to nobody what goes to one without a scheme.
