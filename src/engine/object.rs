@@ -22,8 +22,8 @@ use crate::model::tree::{self, Tree};
 use crate::plan::object::correction;
 use crate::store::{IntendError, Lease, LeaseError, NewIntent, NewOutcome, SettleError};
 
-/// How long AWS may take to show what it accepted. Inside it an absence is not believed.
-pub const SETTLING_BOUND: Duration = Duration::from_secs(30);
+pub use crate::model::memory::SETTLING_BOUND;
+
 /// First pause between readings that wait for a write to show; doubled each time.
 const SHOW_PAUSE: Duration = Duration::from_millis(250);
 /// Longest such pause.

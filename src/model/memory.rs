@@ -1,6 +1,7 @@
 //! Memory: what the store knows about objects, as the planner is told it.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
@@ -8,6 +9,12 @@ use serde::{Deserialize, Serialize};
 use super::change::Drift;
 use super::key::ResourceKey;
 use super::tree::Tree;
+
+/// How long AWS may take to show what it accepted. Inside it an absence is not believed.
+pub const SETTLING_BOUND: Duration = Duration::from_secs(30);
+/// How far apart two right wall clocks are taken to be, as AWS takes them in signatures. What is said
+/// to have happened further in the future was written before a clock was set back.
+pub const CLOCK_SKEW: SignedDuration = SignedDuration::from_mins(5);
 
 /// What the store knows, or that it was not asked.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -44,6 +51,24 @@ pub struct ObjectMemory {
     pub came_late: Vec<CameLate>,
     /// What the kind asked to have remembered, by its own word, such as `rolledBack`.
     pub facts: BTreeMap<String, Tree>,
+}
+
+impl ObjectMemory {
+    /// Until when what was written may not show yet, if that is still to come. A bound that is
+    /// further off than bounds are was set before the clock was set back, and binds nobody: or an
+    /// hour that is repeated would be an hour in which nothing is done.
+    pub fn settling(&self, now: Timestamp) -> Option<Timestamp> {
+        self.settling_until
+            .filter(|until| now < *until && *until <= now + SETTLING_BOUND)
+    }
+}
+
+impl PastWrite {
+    /// Whether it happened within `window` before `now`.
+    pub fn is_within(&self, window: SignedDuration, now: Timestamp) -> bool {
+        let age = now.duration_since(self.at);
+        -CLOCK_SKEW <= age && age < window
+    }
 }
 
 /// How many past writes of an object are remembered: enough for the `Stalled` rule.
@@ -100,4 +125,37 @@ pub struct PastWrite {
     pub at: Timestamp,
     /// What it corrected: a digest over the fields and their desired values.
     pub correction: String,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(minutes: i64) -> Timestamp {
+        Timestamp::UNIX_EPOCH + SignedDuration::from_mins(minutes)
+    }
+
+    #[test]
+    fn a_settling_bound_from_before_a_step_back_binds_nobody() {
+        let memory = ObjectMemory {
+            settling_until: Some(at(60) + SETTLING_BOUND),
+            ..ObjectMemory::default()
+        };
+        assert_eq!(memory.settling(at(60)), memory.settling_until);
+        assert_eq!(memory.settling(at(61)), None);
+        // An hour back: it would bind for an hour.
+        assert_eq!(memory.settling(at(0)), None);
+    }
+
+    #[test]
+    fn a_write_from_beyond_the_skew_of_clocks_is_no_recent_one() {
+        let write = PastWrite {
+            at: at(60),
+            correction: String::new(),
+        };
+        let hour = SignedDuration::from_hours(1);
+        let within = |minutes| write.is_within(hour, at(minutes));
+        assert!(within(60) && within(119) && within(56));
+        assert!(!within(120) && !within(54) && !within(0));
+    }
 }

@@ -41,13 +41,13 @@ pub fn plan(
             let hold = Hold::Unreadable { cause };
             return held(document, Status::Unreadable, hold);
         }
-        Some(Seen::Absent) => match memory.settling_until {
-            Some(until) if inputs.now < until => {
+        Some(Seen::Absent) => match memory.settling(inputs.now) {
+            Some(until) => {
                 let until = until.to_string();
                 let hold = Hold::Settling { until };
                 return held(document, Status::Deferred, hold);
             }
-            _ => None,
+            None => None,
         },
         Some(Seen::Present(live)) => Some(live),
     };
@@ -201,7 +201,7 @@ fn general_hold(
     let times = memory
         .writes
         .iter()
-        .filter(|w| w.correction == correction && now.duration_since(w.at) < STALL_WINDOW)
+        .filter(|w| w.correction == correction && w.is_within(STALL_WINDOW, now))
         .count();
     (times >= STALL_AFTER).then(|| Hold::Stalled {
         why: format!(
