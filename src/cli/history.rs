@@ -12,7 +12,7 @@ use super::guard::Intent;
 use super::out::print;
 use crate::model::chain::whole;
 use crate::model::scope::Scope;
-use crate::render::history::{self as render, Line};
+use crate::render::history::{self as render, Line, Place, placed};
 use crate::render::json;
 use crate::store::{Chain, Store, StoreError};
 
@@ -39,11 +39,12 @@ pub async fn run(settings: Option<&Path>, args: &HistoryArgs) -> anyhow::Result<
     }
     let Read { lines, faults, .. } = read;
     let all = lines.len();
-    let mut lines: Vec<Line> = lines
+    let mut placed: Vec<(Place, Line)> = lines
         .into_iter()
-        .filter(|line| in_scope(line, &scope) && since.is_none_or(|since| line.at() >= since))
+        .filter(|((at, ..), line)| in_scope(line, &scope) && since.is_none_or(|since| *at >= since))
         .collect();
-    lines.sort_by_key(|line| std::cmp::Reverse(line.place()));
+    placed.sort_by(|(a, _), (b, _)| b.cmp(a));
+    let mut lines: Vec<Line> = placed.into_iter().map(|(_, line)| line).collect();
     let omitted = lines.len().saturating_sub(args.limit);
     lines.truncate(args.limit);
     let shown = render::Shown {
@@ -75,7 +76,7 @@ async fn apps(store: &Store, scope: &Scope) -> Result<Vec<String>, StoreError> {
 /// What was read of all apps.
 #[derive(Default)]
 struct Read {
-    lines: Vec<Line>,
+    lines: Vec<(Place, Line)>,
     /// Entries of chains, and chains that have any.
     entries: usize,
     chains: usize,
@@ -93,11 +94,13 @@ impl Read {
         }
         self.entries += entries.len();
         self.chains += usize::from(!entries.is_empty());
-        self.lines.extend(entries.into_iter().map(Line::Entry));
+        let entries = entries.into_iter().map(Line::Entry);
+        self.lines.extend(placed(entries));
         let fences = store.fences(app).await?;
-        self.lines.extend(fences.into_iter().map(Line::Release));
+        let fences = fences.into_iter().map(Line::Release);
+        self.lines.extend(placed(fences));
         let late = store.late(app).await?;
-        self.lines.extend(late.into_iter().map(Line::Late));
+        self.lines.extend(placed(late.into_iter().map(Line::Late)));
         Ok(())
     }
 }

@@ -348,15 +348,17 @@ impl Tour<'_> {
             whole(&app, &entries, head.as_ref())?;
             applied += self.applied(&app, &entries)?;
             apps += 1;
-            ledger.extend(entries.into_iter().map(Line::Entry));
+            let entries = entries.into_iter().map(Line::Entry);
+            ledger.extend(render::history::placed(entries));
         }
         self.voice
             .raw(&render::history::verdict(ledger.len(), apps, &[]));
         self.voice
             .command(&format!("evenkeel history --limit {SHOWN_ENTRIES}"));
-        ledger.sort_by_key(|line| std::cmp::Reverse(line.place()));
+        ledger.sort_by(|(a, _), (b, _)| b.cmp(a));
         let all = ledger.len();
         ledger.truncate(SHOWN_ENTRIES);
+        let ledger: Vec<Line> = ledger.into_iter().map(|(_, line)| line).collect();
         self.voice.raw(&render::history::text(&Shown {
             lines: &ledger,
             omitted: all - ledger.len(),

@@ -33,14 +33,32 @@ impl Line {
         }
     }
 
-    /// Its place among the others: by time, then as its chain says.
-    pub fn place(&self) -> (Timestamp, String, u64) {
+    fn app(&self) -> &str {
         match self {
-            Line::Entry(entry) => (entry.at, entry.app.clone(), entry.seq),
-            Line::Release(fence) => (fence.at, fence.app.clone(), 0),
-            Line::Late(late) => (late.at, late.key.app.clone(), 0),
+            Line::Entry(entry) => &entry.app,
+            Line::Release(fence) => &fence.app,
+            Line::Late(late) => &late.key.app,
         }
     }
+}
+
+/// A line's place among the others: by time, then as its chain says. An entry is no earlier than the one
+/// before it in its chain, whatever the clocks of their writers said.
+pub type Place = (Timestamp, String, u64);
+
+/// The lines of one app, each with its place. Entries come in the order of the chain.
+pub fn placed(lines: impl IntoIterator<Item = Line>) -> impl Iterator<Item = (Place, Line)> {
+    let mut latest = Timestamp::MIN;
+    lines.into_iter().map(move |line| {
+        let (at, seq) = match &line {
+            Line::Entry(entry) => {
+                latest = latest.max(entry.at);
+                (latest, entry.seq)
+            }
+            Line::Release(_) | Line::Late(_) => (line.at(), 0),
+        };
+        ((at, line.app().to_owned(), seq), line)
+    })
 }
 
 /// What is shown of the ledger, and what is not.
