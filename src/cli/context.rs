@@ -161,10 +161,6 @@ fn open_embedded(file: &Path, intent: Intent) -> anyhow::Result<embedded::Engine
     if intent == Intent::Look && !file.exists() {
         return Ok(embedded::Engine::memory()?);
     }
-    if let Some(folder) = file.parent().filter(|f| !f.as_os_str().is_empty()) {
-        std::fs::create_dir_all(folder)
-            .with_context(|| format!("creating the store's folder {}", folder.display()))?;
-    }
     Ok(embedded::Engine::open(file)?)
 }
 

@@ -27,21 +27,31 @@ pub const TARGET_PREFIX: &str = "DynamoDB_20120810.";
 /// The code of answers that tell of trouble with the file itself.
 pub const FILE_TROUBLE: &str = "StoreFileTrouble";
 
+/// The place of what is kept in no file.
+const MEMORY: &str = ":memory:";
+
 /// What to do about what SQLite says of a file; `None` where it may pass by itself.
 fn cure(said: &str) -> Option<&'static str> {
     let says = |words: &[&str]| words.iter().any(|w| said.contains(w));
-    if says(&["malformed", "not a database"]) {
+    if says(&["is locked"]) {
+        Some(
+            "another process holds it; if that one was stopped (state T in `ps`), let it go on or \
+             end it, and run again",
+        )
+    } else if says(&["malformed", "not a database"]) {
         Some(
             "restore it from a backup, or move it away: what it knew of leases and writes is then \
              lost",
         )
     } else if says(&["is full"]) {
         Some("free some space, and run again")
-    } else if says(&["readonly", "read-only", "unable to open", "disk I/O error"]) {
+    } else if says(&["disk I/O error"]) {
         Some(
-            "check that the file and its folder can be written by you, and that its file system is \
-             well",
+            "check that its disk is well and has space, and that the file and its folder can be \
+             written by you, and run again",
         )
+    } else if says(&["readonly", "read-only", "unable to open"]) {
+        Some("check that the file and its folder can be written by you, and run again")
     } else {
         None
     }
@@ -117,19 +127,43 @@ impl Engine {
             path: path.to_owned(),
         })?;
         let _opening = lock_beside(path)?;
-        let database = Database::new(text).map_err(|source| OpenError::Engine {
+        let failed = |source| OpenError::Engine {
             path: path.to_owned(),
             source,
-        })?;
-        Ok(Self {
-            database,
+        };
+        let engine = Self {
+            database: Database::new(text).map_err(failed)?,
             place: path.to_owned(),
-        })
+        };
+        engine.clear_half_made().map_err(failed)?;
+        Ok(engine)
+    }
+
+    /// The engine makes a table in two transactions: what it is like, then the place for its items.
+    /// Whoever ended between the two (a full disk, a kill) left a table that nothing can be put in,
+    /// so nothing is lost with it. Tables are made under the same lock as this.
+    fn clear_half_made(&self) -> Result<(), DynoxideError> {
+        let listed: serde_json::Value =
+            serde_json::from_slice(&self.dispatch("ListTables", b"{}")?)
+                .map_err(|e| DynoxideError::InternalServerError(e.to_string()))?;
+        for name in listed["TableNames"].as_array().into_iter().flatten() {
+            let body = |value: serde_json::Value| value.to_string().into_bytes();
+            let look = body(serde_json::json!({"TableName": name, "Limit": 1}));
+            match self.dispatch("Scan", &look) {
+                Err(error) if error.to_string().contains("no such table") => {
+                    let delete = body(serde_json::json!({"TableName": name}));
+                    self.dispatch("DeleteTable", &delete)?;
+                }
+                // Other trouble shows where the table is used.
+                _ => {}
+            }
+        }
+        Ok(())
     }
 
     /// An engine that forgets everything when its last clone goes.
     pub fn memory() -> Result<Self, OpenError> {
-        let place = PathBuf::from(":memory:");
+        let place = PathBuf::from(MEMORY);
         match Database::memory() {
             Ok(database) => Ok(Self { database, place }),
             Err(source) => Err(OpenError::Engine {
@@ -146,6 +180,13 @@ impl Engine {
 
     /// Answers one request of the DynamoDB API: the HTTP status, and the JSON body of the answer or error.
     pub fn call(&self, operation: &str, body: &[u8]) -> (u16, Vec<u8>) {
+        let _making = match operation {
+            "CreateTable" if self.place != Path::new(MEMORY) => match lock_beside(&self.place) {
+                Ok(lock) => Some(lock),
+                Err(error) => return self.broken(&error.to_string()),
+            },
+            _ => None,
+        };
         match self.dispatch(operation, body) {
             Ok(body) => (200, body),
             Err(error) if error.status_code() == 500 => self.broken(&error.to_string()),
@@ -153,7 +194,7 @@ impl Engine {
         }
     }
 
-    /// What the file's own trouble looks like. A file that is only busy may be asked again; for the
+    /// What the file's own trouble looks like. A file that is only locked may be asked again; for the
     /// rest, asking again does not help, so that it is no error of the server's.
     fn broken(&self, said: &str) -> (u16, Vec<u8>) {
         let Some(cure) = cure(said) else {
@@ -164,7 +205,8 @@ impl Engine {
             "__type": FILE_TROUBLE,
             "message": format!("{}: {said}; {cure}", self.place.display()),
         });
-        (400, answer.to_string().into_bytes())
+        let status = if said.contains("is locked") { 500 } else { 400 };
+        (status, answer.to_string().into_bytes())
     }
 
     fn dispatch(&self, operation: &str, body: &[u8]) -> Result<Vec<u8>, DynoxideError> {
@@ -287,7 +329,9 @@ fn answer(engine: &Engine, request: &HttpRequest) -> Result<HttpResponse, Connec
         .headers_mut()
         .insert("content-type", "application/x-amz-json-1.0");
     // The door lets nothing in that does not say it is an answer of AWS's.
-    response.headers_mut().insert("x-amzn-requestid", "embedded");
+    response
+        .headers_mut()
+        .insert("x-amzn-requestid", "embedded");
     Ok(response)
 }
 
