@@ -81,6 +81,7 @@ impl Progress for Shown {
             Event::Busy { app, holder } => {
                 self.say(&format!("{app}: another process is writing it ({holder})"))
             }
+            Event::GivenUp { app, why } => self.say(&format!("{app}: {why}")),
             Event::Resolving { key, .. } => self.say(&format!(
                 "{key}: an earlier write has no known outcome; looking it up takes up to 40 s"
             )),

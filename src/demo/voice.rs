@@ -114,6 +114,7 @@ impl Progress for Voice {
             Event::Busy { app, holder } => {
                 self.raw(&format!("  {app}: {holder} is writing it\n"));
             }
+            Event::GivenUp { app, why } => self.event_line(BAD, "x", &format!("{app}: {why}")),
             Event::Resolving { key, intent } => {
                 self.event_line(WARN, "?", &format!("{key}: looking up intent {intent}"));
             }

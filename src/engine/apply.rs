@@ -8,7 +8,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::Engine;
 use super::app::{AppFault, AppRun};
-use super::progress::Progress;
+use super::progress::{Event, Progress};
 use crate::kinds::Policy;
 use crate::model::change::Hold;
 use crate::model::document::DesiredSet;
@@ -118,6 +118,13 @@ impl Engine {
         };
         if let Err(fault) = run.converge(&pending, &mut passes).await {
             let why = fault.to_string();
+            // Of a lease that another holds it was told when that was found.
+            if matches!(fault, AppFault::LeaseLost(_) | AppFault::Store(_)) {
+                progress.event(&Event::GivenUp {
+                    app: app.to_owned(),
+                    why: why.clone(),
+                });
+            }
             for object in pending {
                 let ended = match &fault {
                     AppFault::Busy { .. } | AppFault::Stopped => Ended::Held(why.clone()),

@@ -36,6 +36,13 @@ pub enum Event {
         /// Who holds it.
         holder: String,
     },
+    /// An app's pass ended before its end.
+    GivenUp {
+        /// Whose.
+        app: String,
+        /// Why, and what to do.
+        why: String,
+    },
     /// A write of unknown outcome is being looked up.
     Resolving {
         /// Whose.

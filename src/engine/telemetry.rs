@@ -214,6 +214,7 @@ impl Progress for Telemetry {
             ),
             Event::Leased { app, token } => tracing::debug!(app, token, "lease taken"),
             Event::Busy { app, holder } => tracing::info!(app, holder, "another process holds it"),
+            Event::GivenUp { app, why } => tracing::error!(app, "given up for now: {why}"),
             Event::Resolving { key, intent } => {
                 tracing::warn!(%key, intent, "looking up a write of unknown outcome");
             }
