@@ -1,11 +1,13 @@
 //! Rollouts: waiting for them to be over, without a lease.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::Engine;
-use super::apply::ApplyOptions;
+use super::apply::{ApplyOptions, holds_text};
 use super::progress::{Event, Progress};
 use crate::model::document::DesiredSet;
+use crate::model::key::ResourceKey;
 use crate::model::pass::{Ended, ObjectPass};
 use crate::model::plan::{Rollout, Status};
 use crate::model::scope::Scope;
@@ -14,6 +16,9 @@ use crate::model::scope::Scope;
 const PAUSE: Duration = Duration::from_secs(5);
 /// How long a rollout is waited for; ECS itself gives up on one much later, if ever.
 const PATIENCE: Duration = Duration::from_secs(30 * 60);
+/// How long it may not be possible to look at one: several looks, each with its own repeats. What keeps
+/// them all from reading, such as expired credentials, is better said than waited out.
+const BLIND: Duration = Duration::from_secs(30);
 
 impl Engine {
     /// Looks at every object that is rolling out until it is not, one batched look for all.
@@ -25,6 +30,7 @@ impl Engine {
         progress: &dyn Progress,
     ) {
         let deadline = self.cell.clock.boot() + PATIENCE;
+        let mut seen: BTreeMap<ResourceKey, Duration> = BTreeMap::new();
         while objects
             .iter()
             .any(|o| matches!(o.ended, Ended::RollingOut(_)))
@@ -54,11 +60,24 @@ impl Engine {
                 let Some(now) = plan.object(&object.key) else {
                     continue;
                 };
+                let last = seen
+                    .entry(object.key.clone())
+                    .or_insert_with(|| self.cell.clock.boot());
+                if now.status != Status::Unreadable {
+                    *last = self.cell.clock.boot();
+                }
                 object.ended = match (&now.rollout, now.status) {
                     (Some(Rollout::InProgress { detail }), _) => Ended::RollingOut(detail.clone()),
                     (Some(Rollout::Failed { detail }), _) => Ended::RolledBack(detail.clone()),
                     // A look that failed says nothing about the rollout.
-                    (None, Status::Unreadable) => continue,
+                    (None, Status::Unreadable) if self.cell.clock.boot() < *last + BLIND => {
+                        continue;
+                    }
+                    (None, Status::Unreadable) => Ended::Held(format!(
+                        "its rollout could not be followed any more: {}; `evenkeel plan` shows how \
+                         it goes on",
+                        holds_text(now)
+                    )),
                     (None, Status::InSync) => Ended::Converged,
                     (None, Status::Blocked | Status::Deferred) => Ended::Held(
                         now.holds
