@@ -33,6 +33,8 @@ mod ledger;
 mod oracle_moto;
 mod process;
 mod properties;
+#[cfg(target_os = "linux")]
+mod real_world;
 mod replicas;
 mod rig;
 mod rollouts;
