@@ -97,7 +97,9 @@ impl Rig {
         seed: u64,
         wrap: impl Fn(SharedHttpClient) -> SharedHttpClient,
     ) -> Engine {
-        replica_through(&self.clock, &self.twin, &self.store, seed, wrap).await
+        let holder = format!("rig@test/{seed}");
+        let place = (&self.clock, &self.twin, &self.store);
+        replica_through(place, seed, &holder, wrap).await
     }
 
     /// Writes that reached the twin since its log was cleared.
@@ -108,14 +110,15 @@ impl Rig {
 
 /// A controller of its own over the same twin and store.
 async fn replica(clock: &Clock, twin: &Twin, store: &embedded::Engine, seed: u64) -> Engine {
-    replica_through(clock, twin, store, seed, |http| http).await
+    let holder = format!("rig@test/{seed}");
+    replica_through((clock, twin, store), seed, &holder, |http| http).await
 }
 
-async fn replica_through(
-    clock: &Clock,
-    twin: &Twin,
-    store: &embedded::Engine,
+/// The controller `holder`, whose every request passes through `wrap`: to AWS first, then to the store.
+pub async fn replica_through(
+    (clock, twin, store): (&Clock, &Twin, &embedded::Engine),
     seed: u64,
+    holder: &str,
     wrap: impl Fn(SharedHttpClient) -> SharedHttpClient,
 ) -> Engine {
     let entropy = Entropy::seeded(seed);
@@ -134,7 +137,7 @@ async fn replica_through(
         table: "evenkeel".to_owned(),
         account: cell.account.clone(),
         region: cell.region.clone(),
-        holder: format!("rig@test/{seed}"),
+        holder: holder.to_owned(),
         clock: clock.clone(),
         entropy,
     });

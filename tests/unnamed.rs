@@ -10,9 +10,9 @@ use evenkeel::model::tree::FieldPath;
 use evenkeel::twin::World;
 use serde_json::{Map, Value, json};
 
-use crate::behind;
 use crate::fields::{converged, drift};
 use crate::rig::{Rig, complaints};
+use crate::sweep::behind;
 
 const CLUSTER: &str = "personal-journal-cluster";
 const BACKEND: &str = "personal-journal-backend-service";

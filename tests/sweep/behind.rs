@@ -17,6 +17,11 @@ pub fn row(kind: &str, path: &FieldPath) -> Option<&'static Row> {
         .find(|row| row.kind == kind && path.matches(row.pattern))
 }
 
+/// Kind and pattern of every row.
+pub fn rows() -> impl Iterator<Item = (&'static str, &'static str)> {
+    ROWS.iter().map(|row| (row.kind, row.pattern))
+}
+
 const fn service(
     pattern: &'static str,
     act: fn(&mut World, &Tree, &FieldPath) -> Vec<FieldPath>,

@@ -1,0 +1,273 @@
+//! The aftermath: what must hold once a run that was disturbed has been followed by one that was
+//! not. Each check has a name, and the number of the invariant that it is.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use evenkeel::model::chain::whole;
+use evenkeel::model::entry::{Entry, Outcome, Record};
+use evenkeel::model::pass::Pass;
+use evenkeel::model::plan::Verdict;
+use evenkeel::store::Chain;
+use evenkeel::twin::World;
+use evenkeel::twin::calls::CallOutcome;
+
+use super::scenario::{CANARY, Scenario, complaints};
+use super::stage::{Stage, Who};
+use super::state;
+use super::wire::{Effect, Orders, Side, Wire};
+
+/// Rollouts are over by then, and nothing that was written may still not show.
+pub const CALM: Duration = Duration::from_secs(600);
+/// Runs after which a world that others changed in the middle is in order.
+const RUNS: usize = 4;
+
+const AFTER: Who = Who {
+    holder: "after@test/9",
+    seed: 99,
+};
+const LAST: Who = Who {
+    holder: "last@test/10",
+    seed: 100,
+};
+
+/// A check that did not hold, and what was found.
+#[derive(Clone, Debug)]
+pub struct Broken {
+    pub check: &'static str,
+    pub found: String,
+}
+
+pub fn hold(
+    check: &'static str,
+    holds: bool,
+    found: impl FnOnce() -> String,
+) -> Result<(), Broken> {
+    match holds {
+        true => Ok(()),
+        false => Err(Broken {
+            check,
+            found: found(),
+        }),
+    }
+}
+
+/// What the wire did that no sender can help.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Leave {
+    /// A request was delivered twice, so its effect may be there twice.
+    pub twice: bool,
+    /// So many more runs are allowed than an undisturbed world needs.
+    pub more_runs: usize,
+}
+
+/// Lets the world come to rest, and checks everything. `expected` is the estate at the end of an
+/// undisturbed run.
+pub async fn check(
+    scenario: &Scenario,
+    stage: &Stage,
+    expected: Option<&str>,
+    leave: Leave,
+) -> Result<(), Broken> {
+    stage.clock.sleep(CALM).await;
+    scenario.overdue(stage);
+    let sent = stage.world(|w| sent(w));
+    let wire = Wire::new(stage, Orders::Count);
+    let engine = stage.replica(AFTER, &wire).await;
+    let runs = match scenario.between {
+        Some(_) => RUNS,
+        None => 1 + leave.more_runs,
+    };
+    let mut run = 0;
+    let pass = loop {
+        run += 1;
+        let pass = scenario.pass(&engine).await;
+        if pass.plan.verdict() == Verdict::InOrder || run == runs {
+            break pass;
+        }
+        stage.clock.sleep(CALM).await;
+    };
+    in_order(&pass)?;
+    let Chain { entries, head } = match engine.store.as_ref().unwrap().chain(scenario.app()).await {
+        Ok(chain) => chain,
+        Err(error) => {
+            return Err(Broken {
+                check: "chain_is_whole",
+                found: error.to_string(),
+            });
+        }
+    };
+    whole(scenario.app(), &entries, head.as_ref()).map_err(|fault| Broken {
+        check: "chain_is_whole",
+        found: fault.to_string(),
+    })?;
+    tokens_only_grow(&entries)?;
+    every_intent_has_one_end(&entries)?;
+    every_write_has_an_intent(&entries, &sent, leave)?;
+    no_revision_twice(stage, leave)?;
+    no_secret_in_the_store(stage)?;
+    let mut unlike = None;
+    if let Some(expected) = expected {
+        let found = stage.world(|w| state::estate(w));
+        if found != expected {
+            unlike = Some(difference(expected, &found));
+        }
+    }
+    ends_as_an_undisturbed_run(unlike)?;
+    a_second_pass_writes_nothing(scenario, stage).await
+}
+
+/// L1: the documents hold, and nothing is held back or open.
+fn in_order(pass: &Pass) -> Result<(), Broken> {
+    hold("in_order", pass.plan.verdict() == Verdict::InOrder, || {
+        format!("{:#?}", pass.plan.objects)
+    })?;
+    let complaints = complaints(pass);
+    hold("in_order", complaints.is_empty(), || complaints.join("\n"))
+}
+
+/// S1, of what the ledger shows: a later entry never has a lower token.
+fn tokens_only_grow(entries: &[Entry]) -> Result<(), Broken> {
+    let grows = entries
+        .windows(2)
+        .all(|pair| pair[0].token <= pair[1].token);
+    hold("tokens_only_grow", grows, || {
+        let tokens: Vec<u64> = entries.iter().map(|e| e.token).collect();
+        format!("{tokens:?}")
+    })
+}
+
+/// S24, S25 and L2: every intent has one outcome in the end, and until then its object has no other.
+fn every_intent_has_one_end(entries: &[Entry]) -> Result<(), Broken> {
+    const CHECK: &str = "every_intent_has_one_end";
+    let mut open: BTreeMap<String, String> = BTreeMap::new();
+    let mut ended: BTreeSet<&str> = BTreeSet::new();
+    for entry in entries {
+        match &entry.record {
+            Record::Intent { id, key, .. } => {
+                let other = open.insert(key.to_string(), id.clone());
+                hold(CHECK, other.is_none(), || {
+                    format!("{key}: {id} was announced while {other:?} was open")
+                })?;
+            }
+            Record::Outcome {
+                intent,
+                key,
+                outcome,
+                ..
+            } => {
+                hold(CHECK, !ended.contains(intent.as_str()), || {
+                    format!("{key}: {intent} has two outcomes")
+                })?;
+                if *outcome != Outcome::Unknown {
+                    ended.insert(intent);
+                    let was = open.remove(&key.to_string());
+                    hold(CHECK, was.as_ref() == Some(intent), || {
+                        format!("{key}: an outcome of {intent} while {was:?} was open")
+                    })?;
+                }
+            }
+        }
+    }
+    hold(CHECK, open.is_empty(), || format!("still open: {open:?}"))
+}
+
+/// Writes that reached AWS, by operation.
+fn sent(w: &World) -> BTreeMap<String, usize> {
+    let mut sent = BTreeMap::new();
+    for call in w.calls.writes() {
+        // A refused one changed nothing; it had its intent all the same, so it counts, too.
+        if call.outcome != CallOutcome::Open {
+            *sent.entry(call.name.clone()).or_default() += 1;
+        }
+    }
+    sent
+}
+
+/// S24: no more writes reached AWS than were announced.
+fn every_write_has_an_intent(
+    entries: &[Entry],
+    sent: &BTreeMap<String, usize>,
+    leave: Leave,
+) -> Result<(), Broken> {
+    let announced = |name: &str| {
+        let of =
+            |e: &&Entry| matches!(&e.record, Record::Intent { step, .. } if step.operation == name);
+        entries.iter().filter(of).count()
+    };
+    for (name, times) in sent {
+        let allowed = announced(name) + usize::from(leave.twice);
+        hold("every_write_has_an_intent", *times <= allowed, || {
+            format!(
+                "{name} reached AWS {times} times, {} were announced",
+                announced(name)
+            )
+        })?;
+    }
+    Ok(())
+}
+
+/// S25b: no two revisions carry one intent's tag.
+fn no_revision_twice(stage: &Stage, leave: Leave) -> Result<(), Broken> {
+    let mut seen: BTreeMap<String, usize> = BTreeMap::new();
+    stage.world(|w| {
+        for definition in w.ecs.all_task_definitions() {
+            if let Some(intent) = definition.tags.get("evenkeel:intent") {
+                *seen.entry(intent.clone()).or_default() += 1;
+            }
+        }
+    });
+    seen.retain(|_, times| *times > 1 + usize::from(leave.twice));
+    hold("no_revision_twice", seen.is_empty(), || format!("{seen:?}"))
+}
+
+/// S29, of what is kept: no row of the store holds a value from a container's environment.
+fn no_secret_in_the_store(stage: &Stage) -> Result<(), Broken> {
+    let told: Vec<String> = stage
+        .rows()
+        .iter()
+        .filter(|row| row.to_string().contains(CANARY))
+        .map(|row| row["sk"].to_string())
+        .collect();
+    hold("no_secret_in_the_store", told.is_empty(), || {
+        told.join(", ")
+    })
+}
+
+/// S20 and L7: what AWS holds is what it holds after an undisturbed run: what documents name, and
+/// all that they do not name.
+fn ends_as_an_undisturbed_run(unlike: Option<String>) -> Result<(), Broken> {
+    hold("ends_as_an_undisturbed_run", unlike.is_none(), || {
+        unlike.unwrap_or_default()
+    })
+}
+
+fn difference(expected: &str, found: &str) -> String {
+    expected
+        .lines()
+        .zip(found.lines())
+        .filter(|(a, b)| a != b)
+        .map(|(a, b)| format!("expected {a}\nfound    {b}"))
+        .collect::<Vec<_>>()
+        .join("\n")
+}
+
+/// S31: where all is in order, another controller writes nothing, neither to AWS nor to the store.
+async fn a_second_pass_writes_nothing(scenario: &Scenario, stage: &Stage) -> Result<(), Broken> {
+    stage.clock.sleep(CALM).await;
+    let wire = Wire::new(stage, Orders::Count);
+    let engine = stage.replica(LAST, &wire).await;
+    wire.begin();
+    scenario.pass(&engine).await;
+    let writes: Vec<String> = wire
+        .passed()
+        .into_iter()
+        .filter(|p| p.effect == Effect::Write)
+        .map(|p| match p.side {
+            Side::Aws | Side::Store => p.name,
+        })
+        .collect();
+    hold("a_second_pass_writes_nothing", writes.is_empty(), || {
+        writes.join(", ")
+    })
+}

@@ -1,0 +1,220 @@
+//! The crash sweep: killed at every moment of every request, and again at every moment of the
+//! recovery, a process is followed by one that ends in order.
+//!
+//! A crash leaves nothing but the world, the store's rows and the time. So crashes that leave equal
+//! states are taken as one, unless [`Options::every_one`] asks for each: then each process is
+//! really killed where it is to die, and what it leaves is compared with what was foretold.
+
+use std::collections::HashSet;
+use std::sync::{Arc, Mutex};
+
+use jiff::Timestamp;
+
+use super::aftermath::{self, Broken, Leave, hold};
+use super::scenario::{Scenario, complaints};
+use super::stage::{Fork, Stage, Who};
+use super::state::{self, State};
+use super::wire::{Effect, MOMENTS, Moment, Orders, Passed, Wire};
+use super::{Options, Summary, Wraps, run_in_time};
+
+const FIRST: Who = Who {
+    holder: "one@test/1",
+    seed: 21,
+};
+/// The process that died, started again.
+const SAME: Who = Who {
+    holder: "one@test/2",
+    seed: 22,
+};
+const OTHER: Who = Who {
+    holder: "two@test/1",
+    seed: 23,
+};
+const LAST: Who = Who {
+    holder: "three@test/1",
+    seed: 24,
+};
+
+/// One distinct state that a crash leaves, and the first crash that leaves it.
+struct Left {
+    state: State,
+    fork: Fork,
+    nth: usize,
+    moment: Moment,
+    name: String,
+}
+
+impl Left {
+    fn case(&self) -> String {
+        format!(
+            "killed {:?} of request {}, {}",
+            self.moment, self.nth, self.name
+        )
+    }
+}
+
+/// What a run leaves at each of its moments.
+#[derive(Default)]
+struct Log {
+    left: Vec<Left>,
+    /// The state at each moment, for [`Options::every_one`].
+    states: Vec<State>,
+    seen: HashSet<State>,
+    newest: Option<(Timestamp, State)>,
+    written: bool,
+    requests: usize,
+}
+
+impl Log {
+    fn look(&mut self, stage: &Stage, passed: &Passed, moment: Moment) {
+        self.requests += usize::from(moment == Moment::BeforeItIsSent);
+        self.written |= moment != Moment::BeforeItIsSent && passed.effect == Effect::Write;
+        let now = stage.clock.now();
+        let state = match self.newest {
+            Some((at, state)) if at == now && !self.written => state,
+            _ => state::state(stage),
+        };
+        self.newest = Some((now, state));
+        self.written = false;
+        self.states.push(state);
+        if self.seen.insert(state) {
+            self.left.push(Left {
+                state,
+                fork: stage.fork(),
+                nth: self.requests,
+                moment,
+                name: passed.name.clone(),
+            });
+        }
+    }
+}
+
+/// A wire that keeps a log of what would be left.
+fn logged(stage: &Stage) -> (Wire, Arc<Mutex<Log>>) {
+    let log = Arc::new(Mutex::new(Log::default()));
+    let (kept, place) = (log.clone(), stage.clone());
+    let recorder = move |passed: &Passed, moment| kept.lock().unwrap().look(&place, passed, moment);
+    (Wire::new(stage, Orders::Record(Box::new(recorder))), log)
+}
+
+/// Sweeps one scenario.
+pub fn sweep(scenario: &Scenario, options: &Options) -> Summary {
+    let mut summary = Summary {
+        scenarios: 1,
+        ..Summary::default()
+    };
+    let wraps = &options.wraps;
+    let name = &scenario.name;
+    let began = summary.watch(name, "start", || {
+        run_in_time(async { Ok(scenario.start(wraps).await) })
+    });
+    let Some(start) = began else { return summary };
+    let undisturbed = summary.watch(name, "undisturbed", || undisturbed(scenario, &start, wraps));
+    let Some((log, expected)) = undisturbed else {
+        return summary;
+    };
+    let mut proven: HashSet<State> = HashSet::new();
+    summary.calls(log.requests);
+    summary.crashes += log.requests * MOMENTS.len();
+    summary.states += log.left.len();
+    if options.every_one {
+        killed(scenario, &start, &log, options, &mut summary);
+    }
+    for (at, left) in log.left.iter().enumerate() {
+        proven.insert(left.state);
+        let who = [SAME, OTHER][at % 2];
+        let case = left.case();
+        let depth = options.crashes;
+        let recovered = summary.watch(name, &case, || {
+            recover(scenario, &left.fork, who, &expected, depth > 1, wraps)
+        });
+        let Some(Some(again)) = recovered else {
+            continue;
+        };
+        summary.crashes += again.requests * MOMENTS.len();
+        for second in &again.left {
+            if !proven.insert(second.state) {
+                continue;
+            }
+            summary.states += 1;
+            let case = format!("{case}; then {}", second.case());
+            summary.watch(name, &case, || {
+                recover(scenario, &second.fork, LAST, &expected, false, wraps).map(drop)
+            });
+        }
+    }
+    summary
+}
+
+/// The run that nobody disturbs: what would be left at each moment, and the estate at its end.
+fn undisturbed(scenario: &Scenario, start: &Fork, wraps: &Wraps) -> Result<(Log, String), Broken> {
+    run_in_time(async {
+        let stage = scenario.resume(start, wraps);
+        let (wire, log) = logged(&stage);
+        let lived = scenario.live(FIRST, &wire).await;
+        let (_, pass) = lived.unwrap_or_else(|| panic!("nobody kills it"));
+        if scenario.between.is_none() {
+            let complaints = complaints(&pass);
+            hold("in_order", complaints.is_empty(), || complaints.join("\n"))?;
+        }
+        drop(wire);
+        aftermath::check(scenario, &stage, None, Leave::default()).await?;
+        let estate = stage.world(|w| state::estate(w));
+        let log = std::mem::take(&mut *log.lock().unwrap());
+        Ok((log, estate))
+    })
+}
+
+/// The next run after a crash, and the aftermath; its own moments, if they are asked for.
+fn recover(
+    scenario: &Scenario,
+    fork: &Fork,
+    who: Who,
+    expected: &str,
+    logs: bool,
+    wraps: &Wraps,
+) -> Result<Option<Log>, Broken> {
+    run_in_time(async {
+        let stage = scenario.resume(fork, wraps);
+        let (wire, log) = match logs {
+            true => logged(&stage),
+            false => (Wire::new(&stage, Orders::Count), Arc::default()),
+        };
+        let lived = scenario.live(who, &wire).await;
+        let (_, pass) = lived.unwrap_or_else(|| panic!("nobody kills it"));
+        if scenario.between.is_none() {
+            let complaints = complaints(&pass);
+            hold("in_order_after_one_run", complaints.is_empty(), || {
+                complaints.join("\n")
+            })?;
+        }
+        aftermath::check(scenario, &stage, Some(expected), Leave::default()).await?;
+        Ok(logs.then(|| std::mem::take(&mut *log.lock().unwrap())))
+    })
+}
+
+/// Kills a process at every moment of every request, each in a run of its own: it leaves the very
+/// state that the log foretells.
+fn killed(scenario: &Scenario, start: &Fork, log: &Log, options: &Options, summary: &mut Summary) {
+    for nth in 1..=log.requests {
+        for moment in MOMENTS {
+            // The log has two looks at each request: an answer that is heard leaves no trace.
+            let look = 2 * (nth - 1) + usize::from(moment != Moment::BeforeItIsSent);
+            let case = format!("killed {moment:?} of request {nth} of {}", log.requests);
+            summary.watch(&scenario.name, &case, || {
+                run_in_time(async {
+                    let stage = scenario.resume(start, &options.wraps);
+                    let wire = Wire::new(&stage, Orders::Kill(nth, moment));
+                    let lived = scenario.live(FIRST, &wire).await;
+                    hold("it_was_killed", lived.is_none(), String::new)?;
+                    let left = state::state(&stage);
+                    hold(
+                        "it_left_what_was_foretold",
+                        log.states.get(look) == Some(&left),
+                        || "another state; the sweep cannot take equal states as one".to_owned(),
+                    )
+                })
+            });
+        }
+    }
+}

@@ -1,0 +1,523 @@
+//! The fault sweep: every kind of fault at every request of every scenario, to AWS and to the store,
+//! is lived through.
+
+use std::time::Duration;
+
+use aws_smithy_runtime_api::client::http::HttpConnector as _;
+use aws_smithy_runtime_api::client::http::SharedHttpConnector;
+use aws_smithy_runtime_api::client::orchestrator::{HttpRequest, HttpResponse};
+use aws_smithy_runtime_api::client::result::ConnectorError;
+use aws_smithy_types::body::SdkBody;
+use evenkeel::twin::wire::{self, Incoming, TwinError};
+use serde_json::{Value, json};
+
+use super::aftermath::{self, Broken, CALM, Leave, hold};
+use super::scenario::Scenario;
+use super::stage::{Fork, Who};
+use super::state;
+use super::wire::{Effect, Orders, Passed, Side, Wire};
+use super::{Options, Summary, Wraps, run_in_time};
+
+const RUNS: Who = Who {
+    holder: "one@test/1",
+    seed: 31,
+};
+
+/// What goes wrong with one request. The numbers are those of the list of faults.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Kind {
+    /// F1.
+    Throttled,
+    /// F2.
+    ServerErrorBefore,
+    /// F3.
+    ServerErrorAfter,
+    /// F4.
+    LostBefore,
+    /// F5.
+    LostAfter,
+    /// F6, within the call timeout.
+    LateSoon,
+    /// F6, when nobody expects it any more.
+    LateBeyond,
+    /// F7.
+    Twice,
+    /// F8, and F9: the reads after it are fresh.
+    Stale,
+    /// F10: a part of the answer is missing, and the answer says so.
+    Part,
+    /// F11: a page that comes again and again with one token.
+    SamePageAgain,
+    /// F12.
+    Expired,
+    /// F13.
+    Denied,
+    /// F25: a proxy's page with a 200.
+    Page,
+    /// F25: nothing, with a 200, and nothing was done.
+    EmptyBefore,
+    /// F25: nothing, with a 200, but all was done.
+    EmptyAfter,
+    /// F26.
+    Refused,
+    /// F26, once the request was on its way.
+    ResetBefore,
+    /// F26, once it had its effect.
+    ResetAfter,
+    /// Another transaction is in the way.
+    Conflict,
+    /// The same transaction is under way.
+    InProgress,
+    /// No answer and no end of the connection.
+    Hang,
+    /// Almost as long as is waited for.
+    Delay,
+}
+
+pub const KINDS: [Kind; 23] = [
+    Kind::Throttled,
+    Kind::ServerErrorBefore,
+    Kind::ServerErrorAfter,
+    Kind::LostBefore,
+    Kind::LostAfter,
+    Kind::LateSoon,
+    Kind::LateBeyond,
+    Kind::Twice,
+    Kind::Stale,
+    Kind::Part,
+    Kind::SamePageAgain,
+    Kind::Expired,
+    Kind::Denied,
+    Kind::Page,
+    Kind::EmptyBefore,
+    Kind::EmptyAfter,
+    Kind::Refused,
+    Kind::ResetBefore,
+    Kind::ResetAfter,
+    Kind::Conflict,
+    Kind::InProgress,
+    Kind::Hang,
+    Kind::Delay,
+];
+
+/// How far a stale read is behind: less than the settling bound, as reads of AWS are.
+const BEHIND: Duration = Duration::from_secs(20);
+/// How often one page comes again.
+const AGAIN: usize = 2;
+
+impl Kind {
+    pub fn name(self) -> &'static str {
+        match self {
+            Kind::Throttled => "throttled",
+            Kind::ServerErrorBefore => "500 before",
+            Kind::ServerErrorAfter => "500 after",
+            Kind::LostBefore => "lost before",
+            Kind::LostAfter => "lost after",
+            Kind::LateSoon => "late",
+            Kind::LateBeyond => "very late",
+            Kind::Twice => "twice",
+            Kind::Stale => "stale",
+            Kind::Part => "in part",
+            Kind::SamePageAgain => "same page again",
+            Kind::Expired => "expired",
+            Kind::Denied => "denied",
+            Kind::Page => "a page",
+            Kind::EmptyBefore => "empty before",
+            Kind::EmptyAfter => "empty after",
+            Kind::Refused => "refused",
+            Kind::ResetBefore => "reset before",
+            Kind::ResetAfter => "reset after",
+            Kind::Conflict => "conflict",
+            Kind::InProgress => "in progress",
+            Kind::Hang => "hangs",
+            Kind::Delay => "delayed",
+        }
+    }
+
+    /// Whether it can befall this request, or why not.
+    ///
+    /// # Errors
+    /// The reason.
+    pub fn applies(self, passed: &Passed) -> Result<(), &'static str> {
+        let name = passed.name.as_str();
+        let reads = passed.effect == Effect::Read;
+        let must = |applies: bool, why: &'static str| if applies { Ok(()) } else { Err(why) };
+        match self {
+            Kind::ServerErrorAfter
+            | Kind::LostAfter
+            | Kind::LateSoon
+            | Kind::LateBeyond
+            | Kind::Twice
+            | Kind::EmptyAfter
+            | Kind::ResetAfter => must(
+                !reads,
+                "a read has no effect: before and after it, late and twice are all one",
+            ),
+            Kind::EmptyBefore => must(
+                reads || passed.side == Side::Aws,
+                "DynamoDB's own answer to a write can be empty: one that is a lie is not to be told",
+            ),
+            Kind::Stale if passed.side == Side::Store => {
+                Err("every read of the store asks for consistency, and is refused here without")
+            }
+            Kind::Stale => must(
+                reads && (name.starts_with("ecs.") || name.starts_with("application-")),
+                "only reads of ECS and Application Auto Scaling lag in the twin",
+            ),
+            Kind::Part => must(
+                matches!(
+                    name,
+                    "ecs.DescribeServices" | "store.BatchGetItem" | "store.Query"
+                ),
+                "AWS answers it whole or not at all",
+            ),
+            Kind::SamePageAgain => must(
+                pages(name).is_some(),
+                "it has no pages, or the store's own rule for them (see `in part`)",
+            ),
+            Kind::Conflict => must(
+                passed.side == Side::Store && !reads,
+                "only writes of items meet transactions",
+            ),
+            Kind::InProgress => must(
+                name == "store.TransactWriteItems",
+                "only a transaction has a client request token",
+            ),
+            _ => Ok(()),
+        }
+    }
+
+    /// What no sender can help about it.
+    fn leave(self) -> Leave {
+        Leave {
+            twice: self == Kind::Twice,
+            more_runs: 3,
+        }
+    }
+}
+
+/// Members of a paged answer: the list, the token in the answer and the token in the request.
+fn pages(name: &str) -> Option<(&'static str, &'static str)> {
+    Some(match name {
+        "application-autoscaling.DescribeScalableTargets"
+        | "application-autoscaling.DescribeScalingPolicies"
+        | "application-autoscaling.DescribeScheduledActions"
+        | "cloudwatch.DescribeAlarms" => ("NextToken", "NextToken"),
+        "ecs.ListServiceDeployments" | "ecs.ListTaskDefinitions" => ("nextToken", "nextToken"),
+        "rds.DescribeDBClusters" | "rds.DescribeDBInstances" => ("Marker", "Marker"),
+        _ => return None,
+    })
+}
+
+/// What precedes the count in a token that this sweep made.
+const TOKEN: &str = "again-";
+
+/// What a request that nothing befalls has to know of the faults of its run.
+pub fn calm(kinds: &[Kind], wire: &Wire, passed: &Passed) {
+    if kinds.contains(&Kind::Stale) && passed.side == Side::Aws {
+        // The past is kept where writes find a lag, and reads that find none are fresh.
+        let lag = match passed.effect {
+            Effect::Read => Duration::ZERO,
+            Effect::Write => BEHIND,
+        };
+        wire.stage().world(|w| w.set_read_lag(lag));
+    }
+}
+
+/// What becomes of a request that `kind` befalls.
+pub async fn strike(
+    kind: Kind,
+    wire: &Wire,
+    passed: &Passed,
+    inner: SharedHttpConnector,
+    request: HttpRequest,
+    incoming: Incoming,
+) -> Result<HttpResponse, ConnectorError> {
+    let lost = || ConnectorError::timeout("the answer was lost".into());
+    let reset = || ConnectorError::io("connection reset by peer".into());
+    let error = |error: TwinError| Ok(answer(&incoming, &Err(error)));
+    let stage = wire.stage();
+    let later = |after: Duration, request: HttpRequest| {
+        let (inner, clock) = (inner.clone(), stage.clock.clone());
+        tokio::spawn(async move {
+            clock.sleep(after).await;
+            let _unheard = inner.call(request).await;
+        });
+    };
+    match kind {
+        Kind::Throttled => error(TwinError::throttled(incoming.service)),
+        Kind::ServerErrorBefore => error(TwinError::internal(incoming.service)),
+        Kind::ServerErrorAfter => {
+            let _unheard = inner.call(request).await;
+            error(TwinError::internal(incoming.service))
+        }
+        Kind::LostBefore => Err(lost()),
+        Kind::LostAfter => {
+            let _unheard = inner.call(request).await;
+            Err(lost())
+        }
+        Kind::LateSoon => {
+            later(Duration::from_secs(3), request);
+            Err(lost())
+        }
+        Kind::LateBeyond => {
+            later(Duration::from_secs(120), request);
+            Err(lost())
+        }
+        Kind::Twice => match request.try_clone() {
+            Some(copy) => {
+                let first = inner.call(request).await;
+                let _unheard = inner.call(copy).await;
+                first
+            }
+            None => inner.call(request).await,
+        },
+        Kind::Stale => {
+            stage.world(|w| w.set_read_lag(BEHIND));
+            inner.call(request).await
+        }
+        Kind::Part => part(&incoming, inner.call(request).await?),
+        Kind::SamePageAgain => Ok(same_page(wire, passed, &incoming)),
+        Kind::Expired => error(TwinError::client(
+            "ExpiredTokenException",
+            "The security token included in the request is expired",
+        )),
+        Kind::Denied => error(TwinError::client(
+            "AccessDeniedException",
+            "User is not authorized to perform this action",
+        )),
+        Kind::Page => Ok(page("<!doctype html><html><body>Sign in</body></html>")),
+        Kind::EmptyBefore => Ok(page("")),
+        Kind::EmptyAfter => {
+            let _unheard = inner.call(request).await;
+            Ok(page(""))
+        }
+        Kind::Refused => Err(ConnectorError::io("tcp connect error".into()).never_connected()),
+        Kind::ResetBefore => Err(reset()),
+        Kind::ResetAfter => {
+            let _unheard = inner.call(request).await;
+            Err(reset())
+        }
+        Kind::Conflict if incoming.operation == "TransactWriteItems" => {
+            let parts = incoming.input["TransactItems"]
+                .as_array()
+                .map_or(1, Vec::len);
+            let reasons: Vec<Value> = (0..parts)
+                .map(|at| match at {
+                    0 => json!({"Code": "TransactionConflict", "Message": "ongoing"}),
+                    _ => json!({"Code": "None"}),
+                })
+                .collect();
+            let mut cancelled = TwinError::client(
+                "com.amazonaws.dynamodb.v20120810#TransactionCanceledException",
+                "Transaction cancelled, please refer cancellation reasons for specific reasons",
+            );
+            cancelled
+                .more
+                .insert("CancellationReasons".to_owned(), json!(reasons));
+            error(cancelled)
+        }
+        Kind::Conflict => error(TwinError::client(
+            "TransactionConflictException",
+            "Transaction is ongoing for the item",
+        )),
+        Kind::InProgress => error(TwinError::client(
+            "TransactionInProgressException",
+            "The transaction with the given request token is already in progress.",
+        )),
+        Kind::Hang => std::future::pending().await,
+        Kind::Delay => {
+            let delay = match passed.side {
+                Side::Aws => Duration::from_secs(8),
+                Side::Store => Duration::from_secs(4),
+            };
+            stage.clock.sleep(delay).await;
+            inner.call(request).await
+        }
+    }
+}
+
+fn answer(incoming: &Incoming, outcome: &Result<Value, TwinError>) -> HttpResponse {
+    let answer = wire::answer(
+        incoming.protocol,
+        incoming.service,
+        &incoming.operation,
+        outcome,
+        "00000000-0000-4000-a000-000000000000",
+    );
+    HttpResponse::try_from(answer.map(SdkBody::from)).unwrap()
+}
+
+fn page(body: &'static str) -> HttpResponse {
+    let answer = http::Response::builder()
+        .status(200)
+        .header("content-type", "text/html")
+        .body(SdkBody::from(body))
+        .unwrap();
+    HttpResponse::try_from(answer).unwrap()
+}
+
+/// The same answer less a part of it, and with AWS's word for that.
+fn part(incoming: &Incoming, whole: HttpResponse) -> Result<HttpResponse, ConnectorError> {
+    let body = whole.body().bytes().unwrap_or_default();
+    let mut value: Value = serde_json::from_slice(body).unwrap_or_default();
+    match incoming.operation.as_str() {
+        "DescribeServices" => {
+            let services = value["services"].take();
+            let failures: Value = services
+                .as_array()
+                .into_iter()
+                .flatten()
+                .map(|s| json!({"arn": s["serviceArn"], "reason": "UNAVAILABLE"}))
+                .collect();
+            value = json!({"services": [], "failures": failures});
+        }
+        "BatchGetItem" => {
+            value = json!({
+                "Responses": {},
+                "UnprocessedKeys": incoming.input["RequestItems"],
+            });
+        }
+        _ => {
+            let items = value["Items"].as_array().cloned().unwrap_or_default();
+            if let Some((last, rest)) = items.split_last() {
+                // All but the last item; what is left of none begins where the query began.
+                let from = match rest.last() {
+                    Some(item) => json!({"pk": item["pk"], "sk": item["sk"]}),
+                    None => json!({"pk": last["pk"], "sk": {"S": "!"}}),
+                };
+                if !rest.is_empty() {
+                    value = json!({
+                        "Items": rest,
+                        "Count": rest.len(),
+                        "ScannedCount": rest.len(),
+                        "LastEvaluatedKey": from,
+                    });
+                }
+            }
+        }
+    }
+    Ok(answer(incoming, &Ok(value)))
+}
+
+/// The first page, with a token for a next one.
+fn same_page(wire: &Wire, passed: &Passed, incoming: &Incoming) -> HttpResponse {
+    let outcome = wire.stage().world(|w| {
+        let mut answer = w.call(incoming.service, &incoming.operation, &incoming.input)?;
+        if let Some((token, _)) = pages(&passed.name) {
+            answer[token] = json!(format!("{TOKEN}1"));
+        }
+        Ok(answer)
+    });
+    answer(incoming, &outcome)
+}
+
+/// The answer to a request for a page that [`same_page`] promised: the same again, and then the end.
+pub fn promised(wire: &Wire, passed: &Passed, incoming: &Incoming) -> Option<HttpResponse> {
+    let (token, member) = pages(&passed.name)?;
+    let asked = incoming.input[member].as_str()?.strip_prefix(TOKEN)?;
+    let times: usize = asked.parse().ok()?;
+    let mut input = incoming.input.clone();
+    input.as_object_mut()?.remove(member);
+    let outcome = wire.stage().world(|w| {
+        let mut answer = w.call(incoming.service, &incoming.operation, &input)?;
+        if times < AGAIN {
+            answer[token] = json!(format!("{TOKEN}{}", times + 1));
+        }
+        Ok(answer)
+    });
+    Some(answer(incoming, &outcome))
+}
+
+/// Sweeps one scenario.
+pub fn sweep(scenario: &Scenario, options: &Options) -> Summary {
+    let mut summary = Summary {
+        scenarios: 1,
+        ..Summary::default()
+    };
+    let (name, wraps) = (&scenario.name, &options.wraps);
+    let began = summary.watch(name, "start", || {
+        run_in_time(async { Ok(scenario.start(wraps).await) })
+    });
+    let Some(start) = began else { return summary };
+    let undisturbed = summary.watch(name, "undisturbed", || {
+        disturbed(scenario, &start, &[], None, wraps)
+    });
+    let Some((passed, expected)) = undisturbed else {
+        return summary;
+    };
+    summary.calls(passed.len());
+    let mut faults: Vec<(usize, Kind)> = Vec::new();
+    for (at, request) in passed.iter().enumerate() {
+        for kind in KINDS {
+            match kind.applies(request) {
+                Ok(()) => faults.push((at + 1, kind)),
+                Err(why) => *summary.left_out.entry(why).or_default() += 1,
+            }
+        }
+    }
+    for &(nth, kind) in &faults {
+        let hit = (kind.name(), passed[nth - 1].name.clone());
+        let case = format!("{} at request {nth} of {}, {}", hit.0, passed.len(), hit.1);
+        let done = summary.watch(name, &case, || {
+            disturbed(scenario, &start, &[(nth, kind)], Some(&expected), wraps)
+        });
+        *summary.hits.entry(hit).or_default() += 1;
+        let Some((after, _)) = done else { continue };
+        if options.faults < 2 {
+            continue;
+        }
+        // The second strikes anywhere after the first, in the run as the first made it.
+        for (at, request) in after.iter().enumerate().skip(nth) {
+            for second in KINDS {
+                if second.applies(request).is_err() {
+                    continue;
+                }
+                let case = format!("{case}; then {} at request {}", second.name(), at + 1);
+                let pair = [(nth, kind), (at + 1, second)];
+                summary.watch(name, &case, || {
+                    disturbed(scenario, &start, &pair, Some(&expected), wraps)
+                });
+                let hit = (second.name(), request.name.clone());
+                *summary.hits.entry(hit).or_default() += 1;
+            }
+        }
+    }
+    summary
+}
+
+/// A run that `faults` befall, and its aftermath. Gives its requests, and the estate at the end.
+fn disturbed(
+    scenario: &Scenario,
+    start: &Fork,
+    faults: &[(usize, Kind)],
+    expected: Option<&str>,
+    wraps: &Wraps,
+) -> Result<(Vec<Passed>, String), Broken> {
+    run_in_time(async {
+        let stage = scenario.resume(start, wraps);
+        let wire = Wire::new(&stage, Orders::Fail(faults.to_vec()));
+        let lived = scenario.live(RUNS, &wire).await;
+        let (engine, _) = lived.unwrap_or_else(|| panic!("nobody kills it"));
+        let passed = wire.passed();
+        hold("every_fault_struck", wire.struck() == faults.len(), || {
+            format!("{} of {}", wire.struck(), faults.len())
+        })?;
+        wire.end();
+        stage.world(|w| w.set_read_lag(Duration::ZERO));
+        let mut leave = Leave::default();
+        for (_, kind) in faults {
+            let more = kind.leave();
+            leave.twice |= more.twice;
+            leave.more_runs += more.more_runs;
+        }
+        if !faults.is_empty() {
+            // The process that it befell goes on, once all that is late has come.
+            stage.clock.sleep(CALM).await;
+            scenario.pass(&engine).await;
+        }
+        drop(engine);
+        aftermath::check(scenario, &stage, expected, leave).await?;
+        Ok((passed, stage.world(|w| state::estate(w))))
+    })
+}

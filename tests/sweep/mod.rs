@@ -1,0 +1,143 @@
+//! Sweeps: every scenario that the kinds' table gives, with a crash at every moment of every
+//! request, and with every fault at every request.
+//!
+//! Also compiled into an executable for the long runs. It needs nothing but `crate::rig`
+//! (`tests/rig.rs`).
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "all of this is tests: a panic is how they fail"
+)]
+#![allow(dead_code, reason = "the tests and the executable use different parts")]
+
+pub mod aftermath;
+pub mod behind;
+pub mod between;
+pub mod crash;
+pub mod fault;
+pub mod samples;
+pub mod scenario;
+pub mod stage;
+pub mod state;
+pub mod summary;
+pub mod wire;
+
+#[cfg(test)]
+mod tests;
+
+use std::future::Future;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Instant;
+
+use aws_smithy_runtime_api::client::http::SharedHttpClient;
+
+use self::aftermath::Broken;
+use self::scenario::Scenario;
+use self::stage::Stage;
+pub use self::summary::Summary;
+
+/// What goes around an HTTP client.
+pub type Wrap = Arc<dyn Fn(SharedHttpClient) -> SharedHttpClient + Send + Sync>;
+/// Gives each stage what goes around the clients of all its processes, closest to AWS and the store: it
+/// sees what these see. A panic in it is a failure of the case at hand.
+pub type Wraps = Arc<dyn Fn(&Stage) -> Wrap + Send + Sync>;
+
+/// What is swept, and how.
+#[derive(Clone)]
+pub struct Options {
+    /// Threads.
+    pub threads: usize,
+    /// Only scenarios whose name holds this.
+    pub only: String,
+    /// Only every so many-th scenario.
+    pub every: usize,
+    /// Crashes in a row: 1, or 2.
+    pub crashes: usize,
+    /// Crashes that leave equal states are not taken as one.
+    pub every_one: bool,
+    /// Faults at a time: 1, or 2.
+    pub faults: usize,
+    /// Whether what is swept is told as it goes.
+    pub told: bool,
+    pub wraps: Wraps,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            threads: std::thread::available_parallelism().map_or(1, usize::from),
+            only: String::new(),
+            every: 1,
+            crashes: 2,
+            every_one: false,
+            faults: 1,
+            told: false,
+            wraps: Arc::new(|_| Arc::new(|http| http)),
+        }
+    }
+}
+
+/// Kills at every moment of every request of every scenario, and again in the recovery.
+pub fn crashes(options: &Options) -> Summary {
+    over_all("crashes", options, crash::sweep)
+}
+
+/// Every fault at every request of every scenario, one at a time or two.
+pub fn faults(options: &Options) -> Summary {
+    over_all("faults", options, fault::sweep)
+}
+
+fn over_all(
+    what: &'static str,
+    options: &Options,
+    sweep: fn(&Scenario, &Options) -> Summary,
+) -> Summary {
+    let began = Instant::now();
+    let scenarios: Vec<Scenario> = scenario::all()
+        .into_iter()
+        .filter(|s| s.name.contains(&options.only))
+        .step_by(options.every.max(1))
+        .collect();
+    let next = AtomicUsize::new(0);
+    let total = Mutex::new(Summary::default());
+    std::thread::scope(|scope| {
+        for _ in 0..options.threads.max(1) {
+            scope.spawn(|| {
+                while let Some(scenario) = scenarios.get(next.fetch_add(1, Ordering::Relaxed)) {
+                    let one = sweep(scenario, options);
+                    if options.told {
+                        println!("{}: {}", scenario.name, one.line());
+                    }
+                    total.lock().unwrap().add(one);
+                }
+            });
+        }
+    });
+    let mut total = total.into_inner().unwrap();
+    total.what = what;
+    total.took = began.elapsed();
+    total
+}
+
+/// Runs in virtual time, on a runtime of its own. A panic is a check that did not hold.
+pub fn run_in_time<T>(work: impl Future<Output = Result<T, Broken>>) -> Result<T, Broken> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_time()
+        .start_paused(true)
+        .build()
+        .unwrap();
+    let done = catch_unwind(AssertUnwindSafe(|| runtime.block_on(work)));
+    done.unwrap_or_else(|panic| {
+        let text = panic
+            .downcast_ref::<String>()
+            .cloned()
+            .or_else(|| panic.downcast_ref::<&str>().map(|text| (*text).to_owned()));
+        Err(Broken {
+            check: "no_panic",
+            found: text.unwrap_or_default(),
+        })
+    })
+}

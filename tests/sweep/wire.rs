@@ -1,0 +1,329 @@
+//! The wire: every request of one process, to AWS and to the store alike, is counted and named here,
+//! and here the process dies or one request goes wrong.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use aws_smithy_runtime_api::client::http::{
+    HttpClient, HttpConnector, HttpConnectorFuture, HttpConnectorSettings, SharedHttpClient,
+    SharedHttpConnector,
+};
+use aws_smithy_runtime_api::client::orchestrator::{HttpRequest, HttpResponse};
+use aws_smithy_runtime_api::client::result::ConnectorError;
+use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
+use bytes::Bytes;
+use evenkeel::model::operation::{self, operation};
+use evenkeel::twin::wire::{self, Incoming};
+use tokio::sync::Notify;
+
+use super::fault::{self, Kind};
+use super::stage::Stage;
+
+/// Whom a request is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Side {
+    Aws,
+    Store,
+}
+
+/// One request.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Passed {
+    pub side: Side,
+    /// `ecs.UpdateService`, `store.PutItem`.
+    pub name: String,
+    pub effect: Effect,
+}
+
+/// Whether a request can change anything.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Effect {
+    Read,
+    Write,
+}
+
+/// Where in a request a process dies.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Moment {
+    /// Nothing of the request happens.
+    BeforeItIsSent,
+    /// All of it happens, and nobody hears the answer.
+    BeforeItsAnswer,
+    /// The answer is heard, and nothing is done with it.
+    AfterItsAnswer,
+}
+
+pub const MOMENTS: [Moment; 3] = [
+    Moment::BeforeItIsSent,
+    Moment::BeforeItsAnswer,
+    Moment::AfterItsAnswer,
+];
+
+/// Told of each request before it is sent and once it has had its effect.
+pub type Recorder = Box<dyn FnMut(&Passed, Moment) + Send>;
+
+/// What is to happen on a wire.
+pub enum Orders {
+    /// Nothing but counting.
+    Count,
+    /// The process dies at this request (from 1).
+    Kill(usize, Moment),
+    /// Somebody looks at every moment.
+    Record(Recorder),
+    /// These requests (from 1) go wrong in these ways.
+    Fail(Vec<(usize, Kind)>),
+}
+
+/// One process's wire. Clones share it.
+#[derive(Clone)]
+pub struct Wire(Arc<Shared>);
+
+struct Shared {
+    stage: Stage,
+    clients: AtomicUsize,
+    state: Mutex<State>,
+    dead: Notify,
+}
+
+struct State {
+    orders: Orders,
+    passed: Vec<Passed>,
+    counting: bool,
+    dead: bool,
+    /// Faults that struck.
+    struck: usize,
+}
+
+impl std::fmt::Debug for Wire {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Wire")
+    }
+}
+
+impl Wire {
+    /// A wire on `stage`. Nothing is counted, and nothing happens, before [`Wire::begin`].
+    pub fn new(stage: &Stage, orders: Orders) -> Self {
+        Self(Arc::new(Shared {
+            stage: stage.clone(),
+            clients: AtomicUsize::new(0),
+            state: Mutex::new(State {
+                orders,
+                passed: Vec::new(),
+                counting: false,
+                dead: false,
+                struck: 0,
+            }),
+            dead: Notify::new(),
+        }))
+    }
+
+    /// From here on requests count.
+    pub fn begin(&self) {
+        self.state().counting = true;
+    }
+
+    /// From here on nothing counts, and nothing goes wrong.
+    pub fn end(&self) {
+        self.state().counting = false;
+    }
+
+    /// The requests so far.
+    pub fn passed(&self) -> Vec<Passed> {
+        self.state().passed.clone()
+    }
+
+    /// How many of the ordered faults have struck.
+    pub fn struck(&self) -> usize {
+        self.state().struck
+    }
+
+    /// Ends when the process is dead.
+    pub async fn death(&self) {
+        self.0.dead.notified().await;
+    }
+
+    /// The world and store behind it.
+    pub fn stage(&self) -> &Stage {
+        &self.0.stage
+    }
+
+    /// Puts itself around a client: the first is the one to AWS, the second the one to the store.
+    pub fn around(&self, inner: SharedHttpClient) -> SharedHttpClient {
+        let side = match self.0.clients.fetch_add(1, Ordering::Relaxed) {
+            0 => Side::Aws,
+            _ => Side::Store,
+        };
+        let wire = self.clone();
+        SharedHttpClient::new(Wired { inner, wire, side })
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.0.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Counts a request and gives its number, unless nothing counts yet.
+    fn arrive(&self, passed: &Passed) -> Option<usize> {
+        let mut state = self.state();
+        if !state.counting {
+            return None;
+        }
+        state.passed.push(passed.clone());
+        Some(state.passed.len())
+    }
+
+    fn look(&self, passed: &Passed, moment: Moment) {
+        // The recorder looks at the stage, so it must not be held here meanwhile.
+        let mut recorder = match &mut self.state().orders {
+            Orders::Record(recorder) => std::mem::replace(recorder, Box::new(|_, _| ())),
+            _ => return,
+        };
+        recorder(passed, moment);
+        self.state().orders = Orders::Record(recorder);
+    }
+
+    fn deadly(&self, nth: usize) -> Option<Moment> {
+        match self.state().orders {
+            Orders::Kill(at, moment) if at == nth => Some(moment),
+            _ => None,
+        }
+    }
+
+    fn fault(&self, nth: usize) -> Option<Kind> {
+        let mut state = self.state();
+        let kind = match &state.orders {
+            Orders::Fail(faults) => faults.iter().find(|(at, _)| *at == nth).map(|(_, k)| *k),
+            _ => None,
+        };
+        state.struck += usize::from(kind.is_some());
+        kind
+    }
+
+    fn kinds(&self) -> Vec<Kind> {
+        match &self.state().orders {
+            Orders::Fail(faults) => faults.iter().map(|(_, kind)| *kind).collect(),
+            _ => Vec::new(),
+        }
+    }
+
+    fn die(&self) {
+        self.state().dead = true;
+        self.0.dead.notify_one();
+    }
+
+    async fn carry(
+        &self,
+        side: Side,
+        inner: SharedHttpConnector,
+        request: HttpRequest,
+    ) -> Result<HttpResponse, ConnectorError> {
+        if self.state().dead {
+            return std::future::pending().await;
+        }
+        let incoming = read(&request);
+        let passed = named(side, &incoming);
+        let Some(nth) = self.arrive(&passed) else {
+            if let Some(answer) = fault::promised(self, &passed, &incoming) {
+                return Ok(answer);
+            }
+            return inner.call(request).await;
+        };
+        self.look(&passed, Moment::BeforeItIsSent);
+        if let Some(kind) = self.fault(nth) {
+            return fault::strike(kind, self, &passed, inner, request, incoming).await;
+        }
+        fault::calm(&self.kinds(), self, &passed);
+        if let Some(answer) = fault::promised(self, &passed, &incoming) {
+            return Ok(answer);
+        }
+        let moment = self.deadly(nth);
+        if moment == Some(Moment::BeforeItIsSent) {
+            self.die();
+            return std::future::pending().await;
+        }
+        let answer = inner.call(request).await;
+        self.look(&passed, Moment::BeforeItsAnswer);
+        match moment {
+            Some(Moment::BeforeItsAnswer) => {
+                self.die();
+                std::future::pending().await
+            }
+            Some(_) => {
+                self.die();
+                answer
+            }
+            None => answer,
+        }
+    }
+}
+
+/// The request as the twin reads it.
+pub fn read(request: &HttpRequest) -> Incoming {
+    let mut builder = http::Request::builder()
+        .method(request.method())
+        .uri(request.uri());
+    for (name, value) in request.headers() {
+        builder = builder.header(name, value);
+    }
+    let body = Bytes::copy_from_slice(request.body().bytes().unwrap_or_default());
+    wire::read(&builder.body(body).unwrap()).unwrap_or_else(|(_, error)| panic!("{error:?}"))
+}
+
+/// Its name and whether it writes.
+pub fn named(side: Side, incoming: &Incoming) -> Passed {
+    let name = incoming.name();
+    match side {
+        Side::Aws => Passed {
+            side,
+            effect: match operation(&name).map(|op| op.effect) {
+                Some(operation::Effect::Write) => Effect::Write,
+                _ => Effect::Read,
+            },
+            name,
+        },
+        Side::Store => Passed {
+            side,
+            effect: match incoming.operation.as_str() {
+                "BatchGetItem" | "DescribeTable" | "DescribeTimeToLive" | "GetItem" | "Query" => {
+                    Effect::Read
+                }
+                _ => Effect::Write,
+            },
+            name: format!("store.{}", incoming.operation),
+        },
+    }
+}
+
+#[derive(Debug)]
+struct Wired {
+    inner: SharedHttpClient,
+    wire: Wire,
+    side: Side,
+}
+
+impl HttpClient for Wired {
+    fn http_connector(
+        &self,
+        settings: &HttpConnectorSettings,
+        components: &RuntimeComponents,
+    ) -> SharedHttpConnector {
+        SharedHttpConnector::new(Connector {
+            inner: self.inner.http_connector(settings, components),
+            wire: self.wire.clone(),
+            side: self.side,
+        })
+    }
+}
+
+#[derive(Debug)]
+struct Connector {
+    inner: SharedHttpConnector,
+    wire: Wire,
+    side: Side,
+}
+
+impl HttpConnector for Connector {
+    fn call(&self, request: HttpRequest) -> HttpConnectorFuture {
+        let (wire, inner, side) = (self.wire.clone(), self.inner.clone(), self.side);
+        HttpConnectorFuture::new(async move { wire.carry(side, inner, request).await })
+    }
+}
