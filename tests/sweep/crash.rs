@@ -62,12 +62,14 @@ struct Log {
     seen: HashSet<State>,
     newest: Option<(Timestamp, State)>,
     written: bool,
-    requests: usize,
+    requests: Vec<Passed>,
 }
 
 impl Log {
     fn look(&mut self, stage: &Stage, passed: &Passed, moment: Moment) {
-        self.requests += usize::from(moment == Moment::BeforeItIsSent);
+        if moment == Moment::BeforeItIsSent {
+            self.requests.push(passed.clone());
+        }
         self.written |= moment != Moment::BeforeItIsSent && passed.effect == Effect::Write;
         let now = stage.clock.now();
         let state = match self.newest {
@@ -81,7 +83,7 @@ impl Log {
             self.left.push(Left {
                 state,
                 fork: stage.fork(),
-                nth: self.requests,
+                nth: self.requests.len(),
                 moment,
                 name: passed.name.clone(),
             });
@@ -113,37 +115,98 @@ pub fn sweep(scenario: &Scenario, options: &Options) -> Summary {
     let Some((log, expected)) = undisturbed else {
         return summary;
     };
-    let mut proven: HashSet<State> = HashSet::new();
-    summary.calls(log.requests);
-    summary.crashes += log.requests * MOMENTS.len();
-    summary.states += log.left.len();
-    if options.every_one {
-        killed(scenario, &start, &log, options, &mut summary);
-    }
-    for (at, left) in log.left.iter().enumerate() {
-        proven.insert(left.state);
-        let who = [SAME, OTHER][at % 2];
-        let case = left.case();
-        let depth = options.crashes;
-        let recovered = summary.watch(name, &case, || {
-            recover(scenario, &left.fork, who, &expected, depth > 1, wraps)
-        });
-        let Some(Some(again)) = recovered else {
-            continue;
+    summary.calls(&log.requests);
+    let mut sweep = Sweep {
+        scenario,
+        options,
+        expected,
+        proven: HashSet::new(),
+        summary,
+    };
+    sweep.after(&start, &log, FIRST, 1, "");
+    sweep.summary
+}
+
+/// A sweep of one scenario, under way.
+struct Sweep<'a> {
+    scenario: &'a Scenario,
+    options: &'a Options,
+    /// The estate at the end of an undisturbed run.
+    expected: String,
+    /// States that a next run has been seen to mend.
+    proven: HashSet<State>,
+    summary: Summary,
+}
+
+impl Sweep<'_> {
+    /// Lets the `depth`-th crash happen at every moment of the run of `who` that began with `start`
+    /// and left `log`, each followed by a next run. `before` tells of the crashes before it.
+    fn after(&mut self, start: &Fork, log: &Log, who: Who, depth: usize, before: &str) {
+        self.summary.crashes += log.requests.len() * MOMENTS.len();
+        let left = match self.options.every_one {
+            true => &self.killed(start, log, who, before),
+            false => &log.left,
         };
-        summary.crashes += again.requests * MOMENTS.len();
-        for second in &again.left {
-            if !proven.insert(second.state) {
+        for (at, left) in left.iter().enumerate() {
+            if !self.proven.insert(left.state) && !self.options.every_one {
                 continue;
             }
-            summary.states += 1;
-            let case = format!("{case}; then {}", second.case());
-            summary.watch(name, &case, || {
-                recover(scenario, &second.fork, LAST, &expected, false, wraps).map(drop)
+            self.summary.states += 1;
+            let case = format!("{before}{}", left.case());
+            let next = match depth {
+                1 => [SAME, OTHER][at % 2],
+                _ => LAST,
+            };
+            let goes_on = depth < self.options.crashes;
+            let (scenario, wraps) = (self.scenario, &self.options.wraps);
+            let recovered = self.summary.watch(&scenario.name, &case, || {
+                recover(scenario, &left.fork, next, &self.expected, goes_on, wraps)
             });
+            if let Some(Some(log)) = recovered {
+                let before = format!("{case}; then ");
+                self.after(&left.fork, &log, next, depth + 1, &before);
+            }
         }
     }
-    summary
+
+    /// Kills `who` at every moment of every request, each in a run of its own. What it leaves has to
+    /// be the very state that the log foretells.
+    fn killed(&mut self, start: &Fork, log: &Log, who: Who, before: &str) -> Vec<Left> {
+        let mut all = Vec::new();
+        let (scenario, wraps) = (self.scenario, &self.options.wraps);
+        for (at, request) in log.requests.iter().enumerate() {
+            for moment in MOMENTS {
+                // The log has two looks at each request: an answer that is heard leaves no trace.
+                let look = 2 * at + usize::from(moment != Moment::BeforeItIsSent);
+                let nth = at + 1;
+                let name = &request.name;
+                let case = format!("{before}killed {moment:?} of request {nth}, {name}");
+                let left = self.summary.watch(&scenario.name, &case, || {
+                    run_in_time(async {
+                        let stage = scenario.resume(start, wraps);
+                        let wire = Wire::new(&stage, Orders::Kill(nth, moment));
+                        let lived = scenario.live(who, &wire).await;
+                        hold("it_was_killed", lived.is_none(), String::new)?;
+                        let state = state::state(&stage);
+                        let foretold = log.states.get(look) == Some(&state);
+                        hold("it_left_what_was_foretold", foretold, || {
+                            "another state, so that equal states must not be taken as one"
+                                .to_owned()
+                        })?;
+                        Ok(Left {
+                            state,
+                            fork: stage.fork(),
+                            nth,
+                            moment,
+                            name: name.clone(),
+                        })
+                    })
+                });
+                all.extend(left);
+            }
+        }
+        all
+    }
 }
 
 /// The run that nobody disturbs: what would be left at each moment, and the estate at its end.
@@ -159,7 +222,7 @@ fn undisturbed(scenario: &Scenario, start: &Fork, wraps: &Wraps) -> Result<(Log,
         }
         drop(wire);
         aftermath::check(scenario, &stage, None, Leave::default()).await?;
-        let estate = stage.world(|w| state::estate(w));
+        let estate = stage.world(state::estate);
         let log = std::mem::take(&mut *log.lock().unwrap());
         Ok((log, estate))
     })
@@ -191,30 +254,4 @@ fn recover(
         aftermath::check(scenario, &stage, Some(expected), Leave::default()).await?;
         Ok(logs.then(|| std::mem::take(&mut *log.lock().unwrap())))
     })
-}
-
-/// Kills a process at every moment of every request, each in a run of its own: it leaves the very
-/// state that the log foretells.
-fn killed(scenario: &Scenario, start: &Fork, log: &Log, options: &Options, summary: &mut Summary) {
-    for nth in 1..=log.requests {
-        for moment in MOMENTS {
-            // The log has two looks at each request: an answer that is heard leaves no trace.
-            let look = 2 * (nth - 1) + usize::from(moment != Moment::BeforeItIsSent);
-            let case = format!("killed {moment:?} of request {nth} of {}", log.requests);
-            summary.watch(&scenario.name, &case, || {
-                run_in_time(async {
-                    let stage = scenario.resume(start, &options.wraps);
-                    let wire = Wire::new(&stage, Orders::Kill(nth, moment));
-                    let lived = scenario.live(FIRST, &wire).await;
-                    hold("it_was_killed", lived.is_none(), String::new)?;
-                    let left = state::state(&stage);
-                    hold(
-                        "it_left_what_was_foretold",
-                        log.states.get(look) == Some(&left),
-                        || "another state; the sweep cannot take equal states as one".to_owned(),
-                    )
-                })
-            });
-        }
-    }
 }

@@ -446,7 +446,7 @@ pub fn sweep(scenario: &Scenario, options: &Options) -> Summary {
     let Some((passed, expected)) = undisturbed else {
         return summary;
     };
-    summary.calls(passed.len());
+    summary.calls(&passed);
     let mut faults: Vec<(usize, Kind)> = Vec::new();
     for (at, request) in passed.iter().enumerate() {
         for kind in KINDS {
@@ -518,6 +518,6 @@ fn disturbed(
         }
         drop(engine);
         aftermath::check(scenario, &stage, expected, leave).await?;
-        Ok((passed, stage.world(|w| state::estate(w))))
+        Ok((passed, stage.world(state::estate)))
     })
 }

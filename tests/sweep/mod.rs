@@ -90,6 +90,7 @@ pub fn faults(options: &Options) -> Summary {
     over_all("faults", options, fault::sweep)
 }
 
+#[expect(clippy::disallowed_methods, reason = "how long it took, for people")]
 fn over_all(
     what: &'static str,
     options: &Options,
@@ -110,6 +111,9 @@ fn over_all(
                     let one = sweep(scenario, options);
                     if options.told {
                         println!("{}: {}", scenario.name, one.line());
+                        for failure in &one.failures {
+                            println!("{failure}");
+                        }
                     }
                     total.lock().unwrap().add(one);
                 }
@@ -119,6 +123,9 @@ fn over_all(
     let mut total = total.into_inner().unwrap();
     total.what = what;
     total.took = began.elapsed();
+    if options.only.is_empty() && options.every <= 1 {
+        total.expect_every_write();
+    }
     total
 }
 

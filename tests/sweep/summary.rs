@@ -1,10 +1,13 @@
 //! Summaries: how much a sweep did, and what did not hold.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::time::Duration;
 
+use evenkeel::kinds::KINDS;
+
 use super::aftermath::Broken;
+use super::wire::Passed;
 
 /// One case in which a check did not hold.
 #[derive(Clone, Debug)]
@@ -14,6 +17,17 @@ pub struct Failure {
     pub broken: Broken,
 }
 
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Broken { check, found } = &self.broken;
+        write!(
+            f,
+            "FAILED {}: {}: {check}: {found}",
+            self.scenario, self.case
+        )
+    }
+}
+
 /// What a sweep did.
 #[derive(Clone, Debug, Default)]
 pub struct Summary {
@@ -21,6 +35,8 @@ pub struct Summary {
     pub scenarios: usize,
     /// Requests of the undisturbed runs.
     pub requests: usize,
+    /// Their names.
+    pub names: BTreeSet<String>,
     /// Moments at which a process dies, in first runs and in recoveries.
     pub crashes: usize,
     /// Distinct states that these leave.
@@ -37,8 +53,28 @@ pub struct Summary {
 
 impl Summary {
     /// Counts the requests of an undisturbed run.
-    pub fn calls(&mut self, requests: usize) {
-        self.requests += requests;
+    pub fn calls(&mut self, passed: &[Passed]) {
+        self.requests += passed.len();
+        self.names.extend(passed.iter().map(|p| p.name.clone()));
+    }
+
+    /// Every write of every kind has to be among the requests of a whole sweep.
+    pub fn expect_every_write(&mut self) {
+        let writes = KINDS.iter().flat_map(|kind| kind.writes());
+        let never: Vec<&str> = writes
+            .copied()
+            .filter(|name| !self.names.contains(*name))
+            .collect();
+        if !never.is_empty() {
+            self.failures.push(Failure {
+                scenario: "all".to_owned(),
+                case: "undisturbed".to_owned(),
+                broken: Broken {
+                    check: "every_write_is_reached",
+                    found: never.join(", "),
+                },
+            });
+        }
     }
 
     /// Counts a run, and keeps what did not hold.
@@ -65,6 +101,7 @@ impl Summary {
     pub fn add(&mut self, other: Summary) {
         self.scenarios += other.scenarios;
         self.requests += other.requests;
+        self.names.extend(other.names);
         self.crashes += other.crashes;
         self.states += other.states;
         self.runs += other.runs;
@@ -115,16 +152,7 @@ impl fmt::Display for Summary {
             writeln!(f, "  left out {times}: {reason}")?;
         }
         for failure in &self.failures {
-            let Failure {
-                scenario,
-                case,
-                broken,
-            } = failure;
-            writeln!(
-                f,
-                "FAILED {scenario}: {case}: {}: {}",
-                broken.check, broken.found
-            )?;
+            writeln!(f, "{failure}")?;
         }
         Ok(())
     }
