@@ -15,8 +15,9 @@ use evenkeel::twin::estate::FargateService;
 use evenkeel::twin::faults::Fault;
 use serde_json::json;
 
-use crate::faults::check_aftermath;
 use crate::rig::{Rig, complaints, load};
+use crate::sweep::aftermath::{Leave, at_rest};
+use crate::sweep::stage::Stage;
 
 const DOCUMENT: &str = "apiVersion: evenkeel/v1alpha1\nkind: Service\n\
     metadata: {app: shop, name: web}\nspec: {cluster: main, cpu: 512, memory: 1024}\n";
@@ -115,7 +116,15 @@ async fn assert_the_image_runs_at_the_new_size(
     assert_eq!(images, [image], "{case}");
     assert_eq!(size, (Some(512), Some(1024)), "{case}");
     assert_eq!(deployments, [RolloutState::Completed], "{case}");
-    check_aftermath(rig, set, case).await;
+    let plan = rig.plan(set).await;
+    assert_eq!(
+        plan.verdict(),
+        Verdict::InOrder,
+        "{case}: {:#?}",
+        plan.objects
+    );
+    let rest = at_rest(&Stage::of(rig), &rig.engine, "shop", Leave::default()).await;
+    rest.unwrap_or_else(|broken| panic!("{case}: {broken:?}"));
 }
 
 async fn sweep(ci: Ci, latency: Duration) {

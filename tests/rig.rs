@@ -91,17 +91,6 @@ impl Rig {
         replica(&self.clock, &self.twin, &self.store, seed).await
     }
 
-    /// Another controller, whose every request to AWS and to the store passes through `wrap`.
-    pub async fn another_through(
-        &self,
-        seed: u64,
-        wrap: impl Fn(SharedHttpClient) -> SharedHttpClient,
-    ) -> Engine {
-        let holder = format!("rig@test/{seed}");
-        let place = (&self.clock, &self.twin, &self.store);
-        replica_through(place, seed, &holder, wrap).await
-    }
-
     /// Writes that reached the twin since its log was cleared.
     pub fn writes(&self) -> usize {
         self.twin.world(|w| w.calls.writes().count())

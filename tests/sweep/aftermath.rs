@@ -4,13 +4,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
+use evenkeel::engine::Engine;
 use evenkeel::model::chain::whole;
 use evenkeel::model::entry::{Entry, Outcome, Record};
 use evenkeel::model::pass::Pass;
 use evenkeel::model::plan::Verdict;
 use evenkeel::store::Chain;
-use evenkeel::twin::World;
-use evenkeel::twin::calls::CallOutcome;
 use serde_json::Value;
 
 use super::scenario::{CANARY, Scenario, complaints};
@@ -25,10 +24,6 @@ const LATEST: Duration = Duration::from_secs(3600);
 /// Runs after which a world that others changed in the middle is in order.
 const RUNS: usize = 4;
 
-const AFTER: Who = Who {
-    holder: "after@test/9",
-    seed: 99,
-};
 const LAST: Who = Who {
     holder: "last@test/10",
     seed: 100,
@@ -64,19 +59,17 @@ pub struct Leave {
     pub more_runs: usize,
 }
 
-/// Lets the world come to rest, and checks everything. `expected` is the estate at the end of an
-/// undisturbed run.
+/// Lets the world come to rest, lets `engine` look and act once more, and checks everything.
+/// `expected` is the estate at the end of an undisturbed run.
 pub async fn check(
     scenario: &Scenario,
     stage: &Stage,
+    engine: &Engine,
     expected: Option<&str>,
     leave: Leave,
 ) -> Result<(), Broken> {
     stage.clock.sleep(CALM).await;
     scenario.overdue(stage);
-    let sent = stage.world(|w| sent(w));
-    let wire = Wire::new(stage, Orders::Count);
-    let engine = stage.replica(AFTER, &wire).await;
     let runs = match scenario.between {
         Some(_) => RUNS,
         None => 1 + leave.more_runs,
@@ -84,40 +77,48 @@ pub async fn check(
     let mut run = 0;
     let pass = loop {
         run += 1;
-        let pass = scenario.pass(&engine).await;
+        let pass = scenario.pass(engine).await;
         if pass.plan.verdict() == Verdict::InOrder || run == runs {
             break pass;
         }
         stage.clock.sleep(CALM).await;
     };
     in_order(&pass)?;
-    let Chain { entries, head } = match engine.store.as_ref().unwrap().chain(scenario.app()).await {
-        Ok(chain) => chain,
-        Err(error) => {
-            return Err(Broken {
-                check: "chain_is_whole",
-                found: error.to_string(),
-            });
-        }
-    };
-    whole(scenario.app(), &entries, head.as_ref()).map_err(|fault| Broken {
-        check: "chain_is_whole",
-        found: fault.to_string(),
-    })?;
+    at_rest(stage, engine, scenario.app(), leave).await?;
+    if let Some(expected) = expected {
+        ends_as_an_undisturbed_run(expected, &stage.world(state::estate))?;
+    }
+    a_second_pass_writes_nothing(scenario, stage).await
+}
+
+/// What the ledger, the store's rows and AWS say of all that was written to `app`.
+pub async fn at_rest(
+    stage: &Stage,
+    engine: &Engine,
+    app: &str,
+    leave: Leave,
+) -> Result<(), Broken> {
+    let entries = chain_is_whole(engine, app).await?;
     tokens_only_grow(&entries)?;
     every_intent_has_one_end(&entries)?;
-    every_write_has_an_intent(&entries, &sent, leave)?;
+    every_write_has_an_intent(&entries, stage, leave)?;
     no_revision_twice(stage, leave)?;
-    no_secret_in_the_store(stage)?;
-    let mut unlike = None;
-    if let Some(expected) = expected {
-        let found = stage.world(state::estate);
-        if found != expected {
-            unlike = Some(difference(expected, &found));
-        }
-    }
-    ends_as_an_undisturbed_run(unlike)?;
-    a_second_pass_writes_nothing(scenario, stage).await
+    no_secret_in_the_store(stage)
+}
+
+/// S27: the chain has no gap and no fork, and ends at its head.
+async fn chain_is_whole(engine: &Engine, app: &str) -> Result<Vec<Entry>, Broken> {
+    let broken = |found| Broken {
+        check: "chain_is_whole",
+        found,
+    };
+    let store = engine
+        .store
+        .as_ref()
+        .ok_or_else(|| broken("no store".to_owned()))?;
+    let Chain { entries, head } = store.chain(app).await.map_err(|e| broken(e.to_string()))?;
+    whole(app, &entries, head.as_ref()).map_err(|fault| broken(fault.to_string()))?;
+    Ok(entries)
 }
 
 /// L1: the documents hold, and nothing is held back or open.
@@ -175,36 +176,20 @@ fn every_intent_has_one_end(entries: &[Entry]) -> Result<(), Broken> {
     hold(CHECK, open.is_empty(), || format!("still open: {open:?}"))
 }
 
-/// Writes that reached AWS, by operation.
-fn sent(w: &World) -> BTreeMap<String, usize> {
-    let mut sent = BTreeMap::new();
-    for call in w.calls.writes() {
-        // A refused one changed nothing; it had its intent all the same, so it counts, too.
-        if call.outcome != CallOutcome::Open {
+/// S24: no more writes reached AWS than were announced.
+fn every_write_has_an_intent(entries: &[Entry], stage: &Stage, leave: Leave) -> Result<(), Broken> {
+    let mut sent: BTreeMap<String, usize> = BTreeMap::new();
+    stage.world(|w| {
+        for call in w.calls.writes() {
             *sent.entry(call.name.clone()).or_default() += 1;
         }
-    }
-    sent
-}
-
-/// S24: no more writes reached AWS than were announced.
-fn every_write_has_an_intent(
-    entries: &[Entry],
-    sent: &BTreeMap<String, usize>,
-    leave: Leave,
-) -> Result<(), Broken> {
-    let announced = |name: &str| {
-        let of =
-            |e: &&Entry| matches!(&e.record, Record::Intent { step, .. } if step.operation == name);
-        entries.iter().filter(of).count()
-    };
-    for (name, times) in sent {
-        let allowed = announced(name) + usize::from(leave.twice);
+    });
+    for (name, times) in &sent {
+        let of = |e: &&Entry| matches!(&e.record, Record::Intent { step, .. } if step.operation == *name);
+        let announced = entries.iter().filter(of).count();
+        let allowed = announced + usize::from(leave.twice);
         hold("every_write_has_an_intent", *times <= allowed, || {
-            format!(
-                "{name} reached AWS {times} times, {} were announced",
-                announced(name)
-            )
+            format!("{name} reached AWS {times} times, {announced} were announced")
         })?;
     }
     Ok(())
@@ -239,9 +224,9 @@ fn no_secret_in_the_store(stage: &Stage) -> Result<(), Broken> {
 
 /// S20 and L7: what AWS holds is what it holds after an undisturbed run: what documents name, and
 /// all that they do not name.
-fn ends_as_an_undisturbed_run(unlike: Option<String>) -> Result<(), Broken> {
-    hold("ends_as_an_undisturbed_run", unlike.is_none(), || {
-        unlike.unwrap_or_default()
+fn ends_as_an_undisturbed_run(expected: &str, found: &str) -> Result<(), Broken> {
+    hold("ends_as_an_undisturbed_run", found == expected, || {
+        difference(expected, found)
     })
 }
 

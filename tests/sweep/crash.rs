@@ -215,13 +215,13 @@ fn undisturbed(scenario: &Scenario, start: &Fork, wraps: &Wraps) -> Result<(Log,
         let stage = scenario.resume(start, wraps);
         let (wire, log) = logged(&stage);
         let lived = scenario.live(FIRST, &wire).await;
-        let (_, pass) = lived.unwrap_or_else(|| panic!("nobody kills it"));
+        let (engine, pass) = lived.unwrap_or_else(|| panic!("nobody kills it"));
         if scenario.between.is_none() {
             let complaints = complaints(&pass);
             hold("in_order", complaints.is_empty(), || complaints.join("\n"))?;
         }
-        drop(wire);
-        aftermath::check(scenario, &stage, None, Leave::default()).await?;
+        wire.end();
+        aftermath::check(scenario, &stage, &engine, None, Leave::default()).await?;
         let estate = stage.world(state::estate);
         let log = std::mem::take(&mut *log.lock().unwrap());
         Ok((log, estate))
@@ -244,14 +244,15 @@ fn recover(
             false => (Wire::new(&stage, Orders::Count), Arc::default()),
         };
         let lived = scenario.live(who, &wire).await;
-        let (_, pass) = lived.unwrap_or_else(|| panic!("nobody kills it"));
+        let (engine, pass) = lived.unwrap_or_else(|| panic!("nobody kills it"));
         if scenario.between.is_none() {
             let complaints = complaints(&pass);
             hold("in_order_after_one_run", complaints.is_empty(), || {
                 complaints.join("\n")
             })?;
         }
-        aftermath::check(scenario, &stage, Some(expected), Leave::default()).await?;
+        wire.end();
+        aftermath::check(scenario, &stage, &engine, Some(expected), Leave::default()).await?;
         Ok(logs.then(|| std::mem::take(&mut *log.lock().unwrap())))
     })
 }

@@ -11,7 +11,7 @@ use aws_smithy_types::body::SdkBody;
 use evenkeel::twin::wire::{self, Incoming, TwinError};
 use serde_json::{Value, json};
 
-use super::aftermath::{self, Broken, CALM, Leave, hold};
+use super::aftermath::{self, Broken, Leave, hold};
 use super::scenario::Scenario;
 use super::stage::{Fork, Who};
 use super::state;
@@ -456,7 +456,7 @@ pub fn sweep(scenario: &Scenario, options: &Options) -> Summary {
             }
         }
     }
-    for &(nth, kind) in &faults {
+    for &(nth, kind) in faults.iter().step_by(options.every_fault.max(1)) {
         let hit = (kind.name(), passed[nth - 1].name.clone());
         let case = format!("{} at request {nth} of {}, {}", hit.0, passed.len(), hit.1);
         let done = summary.watch(name, &case, || {
@@ -486,6 +486,15 @@ pub fn sweep(scenario: &Scenario, options: &Options) -> Summary {
     summary
 }
 
+/// The names of the requests of an undisturbed run.
+pub fn requests(scenario: &Scenario, options: &Options) -> Vec<String> {
+    let wraps = &options.wraps;
+    let run = run_in_time(async { Ok(scenario.start(wraps).await) })
+        .and_then(|start| disturbed(scenario, &start, &[], None, wraps));
+    let (passed, _) = run.unwrap_or_else(|broken| panic!("{}: {broken:?}", scenario.name));
+    passed.into_iter().map(|p| p.name).collect()
+}
+
 /// A run that `faults` befall, and its aftermath. Gives its requests, and the estate at the end.
 fn disturbed(
     scenario: &Scenario,
@@ -511,13 +520,8 @@ fn disturbed(
             leave.twice |= more.twice;
             leave.more_runs += more.more_runs;
         }
-        if !faults.is_empty() {
-            // The process that it befell goes on, once all that is late has come.
-            stage.clock.sleep(CALM).await;
-            scenario.pass(&engine).await;
-        }
-        drop(engine);
-        aftermath::check(scenario, &stage, expected, leave).await?;
+        // The process that it befell goes on, once all that is late has come.
+        aftermath::check(scenario, &stage, &engine, expected, leave).await?;
         Ok((passed, stage.world(state::estate)))
     })
 }

@@ -58,6 +58,8 @@ pub struct Options {
     pub crashes: usize,
     /// Crashes that leave equal states are not taken as one.
     pub every_one: bool,
+    /// Only every so many-th fault.
+    pub every_fault: usize,
     /// Faults at a time: 1, or 2.
     pub faults: usize,
     /// Whether what is swept is told as it goes.
@@ -73,6 +75,7 @@ impl Default for Options {
             every: 1,
             crashes: 2,
             every_one: false,
+            every_fault: 1,
             faults: 1,
             told: false,
             wraps: Arc::new(|_| Arc::new(|http| http)),
@@ -123,7 +126,8 @@ fn over_all(
     let mut total = total.into_inner().unwrap();
     total.what = what;
     total.took = began.elapsed();
-    if options.only.is_empty() && options.every <= 1 {
+    let whole = options.only.is_empty() && options.every <= 1;
+    if whole {
         total.expect_every_write();
     }
     total

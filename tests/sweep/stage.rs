@@ -22,7 +22,7 @@ use serde_json::{Value, json};
 
 use super::Wrap;
 use super::wire::Wire;
-use crate::rig::{NOON, replica_through};
+use crate::rig::{NOON, Rig, replica_through};
 
 /// The store's one table.
 const TABLE: &str = "evenkeel";
@@ -64,6 +64,16 @@ impl Stage {
     /// An empty account at noon.
     pub fn empty(wrap: &dyn Fn(&Stage) -> Wrap) -> Self {
         Self::at(NOON.parse().unwrap(), wrap)
+    }
+
+    /// The stage of a rig, with nothing around its clients.
+    pub fn of(rig: &Rig) -> Self {
+        Self {
+            clock: rig.clock.clone(),
+            twin: rig.twin.clone(),
+            store: rig.store.clone(),
+            wrap: Arc::new(|http| http),
+        }
     }
 
     fn at(now: Timestamp, wrap: &dyn Fn(&Stage) -> Wrap) -> Self {
