@@ -83,6 +83,41 @@ impl Default for Options {
     }
 }
 
+impl Options {
+    /// From the words after `crashes` or `faults`. `_` in the words after `--only` stands for a space.
+    ///
+    /// # Errors
+    /// What is wrong with them.
+    pub fn from_args(words: impl IntoIterator<Item = String>) -> Result<Self, String> {
+        let mut options = Self::default();
+        let mut words = words.into_iter();
+        while let Some(word) = words.next() {
+            let mut value = || words.next().ok_or_else(|| format!("{word} needs a value"));
+            let number = |text: String| {
+                let number = text.parse::<usize>().ok().filter(|n| *n > 0);
+                number.ok_or_else(|| format!("{text} is not a number above 0"))
+            };
+            match word.as_str() {
+                "--threads" => options.threads = number(value()?)?,
+                "--only" => options.only = value()?.replace('_', " "),
+                "--every" => options.every = number(value()?)?,
+                "--every-fault" => options.every_fault = number(value()?)?,
+                "--crashes" => options.crashes = number(value()?)?,
+                "--every-one" => options.every_one = true,
+                "--pairs" => options.faults = 2,
+                "--tell" => options.told = true,
+                other => {
+                    return Err(format!(
+                        "{other} is not known; there are --threads N, --only TEXT, --every N, \
+                         --every-fault N, --crashes N, --every-one, --pairs and --tell"
+                    ));
+                }
+            }
+        }
+        Ok(options)
+    }
+}
+
 /// Kills at every moment of every request of every scenario, and again in the recovery.
 pub fn crashes(options: &Options) -> Summary {
     over_all("crashes", options, crash::sweep)

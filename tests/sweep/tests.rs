@@ -38,7 +38,7 @@ fn every_write_of_every_kind_is_reached() {
     let mut names = BTreeSet::new();
     for of in [
         "Service.scaling.scheduled.*.schedule",
-        "Database.backupRetentionDays",
+        "a database and a table",
         "personal-journal/Database/documents taken over as it is",
         "a service and its alarm",
         "a size and a tag of one service",
@@ -101,4 +101,17 @@ fn any_fault_at_any_request_is_lived_through() {
         };
         assert_held(&faults(&some));
     }
+}
+
+/// As its arguments say: `EVENKEEL_SWEEP="faults --only Alarm --tell"`.
+#[test]
+#[ignore = "as long as it is asked to be; the executable is faster"]
+fn what_is_asked_for_holds() {
+    let asked = std::env::var("EVENKEEL_SWEEP").unwrap();
+    let mut words = asked.split_whitespace().map(str::to_owned);
+    let sweep = match words.next().as_deref() {
+        Some("crashes") => crashes,
+        _ => faults,
+    };
+    assert_held(&sweep(&Options::from_args(words).unwrap()));
 }
