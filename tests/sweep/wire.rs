@@ -14,6 +14,7 @@ use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
 use bytes::Bytes;
 use evenkeel::model::operation::{self, operation};
 use evenkeel::twin::wire::{self, Incoming};
+use serde_json::Value;
 use tokio::sync::Notify;
 
 use super::fault::{self, Kind};
@@ -227,6 +228,9 @@ impl Wire {
             }
             return inner.call(request).await;
         };
+        if side == Side::Store {
+            assert!(is_consistent(&incoming), "{} may be stale", passed.name);
+        }
         self.look(&passed, Moment::BeforeItIsSent);
         if let Some(kind) = self.fault(nth) {
             return fault::strike(kind, self, &passed, inner, request, incoming).await;
@@ -266,6 +270,19 @@ pub fn read(request: &HttpRequest) -> Incoming {
     }
     let body = Bytes::copy_from_slice(request.body().bytes().unwrap_or_default());
     wire::read(&builder.body(body).unwrap()).unwrap_or_else(|(_, error)| panic!("{error:?}"))
+}
+
+/// S9, of the store: whether a request cannot be answered with what was there before.
+fn is_consistent(incoming: &Incoming) -> bool {
+    let asks = |input: &Value| input["ConsistentRead"] == true;
+    match incoming.operation.as_str() {
+        "GetItem" | "Query" => asks(&incoming.input),
+        "BatchGetItem" => {
+            let tables = incoming.input["RequestItems"].as_object();
+            tables.into_iter().flatten().all(|(_, keys)| asks(keys))
+        }
+        _ => true,
+    }
 }
 
 /// Its name and whether it writes.
