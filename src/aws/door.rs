@@ -31,6 +31,11 @@ pub const CALL_TIMEOUT: Duration = Duration::from_secs(10);
 /// What a lease must have left beyond [`CALL_TIMEOUT`] for a write to be sent under it.
 pub const LEASE_MARGIN: Duration = Duration::from_secs(2);
 
+/// Whether a lease that ends at `deadline` outlasts a write sent at `now`, answer and all (boot clock).
+pub fn outlasts_a_write(deadline: Duration, now: Duration) -> bool {
+    deadline.saturating_sub(now) > CALL_TIMEOUT + LEASE_MARGIN
+}
+
 /// Whether this process may write to AWS at all.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Mode {
@@ -184,8 +189,7 @@ impl Door {
                 permitted: permit.operation().to_owned(),
             });
         }
-        let left = permit.lease_deadline().saturating_sub(self.0.clock.boot());
-        if left <= CALL_TIMEOUT + LEASE_MARGIN {
+        if !outlasts_a_write(permit.lease_deadline(), self.0.clock.boot()) {
             return Err(Refusal::LeaseTooShort(name));
         }
         if !permit.use_up() {

@@ -9,7 +9,7 @@ use super::apply::{Pinned, untouched};
 use super::approach::{Done, Repair, was_shown};
 use super::progress::Event;
 use crate::aws::budget::RateToken;
-use crate::aws::door::{CALL_TIMEOUT, LEASE_MARGIN};
+use crate::aws::door::outlasts_a_write;
 use crate::aws::fault::Fault;
 use crate::kinds::{Applied, StepError};
 use crate::model::change::{Change, Hold, Step};
@@ -290,11 +290,7 @@ impl AppRun<'_> {
 
     /// A lease whose renewal is late is waited for; it is renewed beside this work.
     async fn await_lease(&self, lease: &Lease) -> Result<(), AppFault> {
-        let needed = CALL_TIMEOUT + LEASE_MARGIN;
-        let left = lease
-            .deadline()
-            .saturating_sub(self.engine.cell.clock.boot());
-        if left > needed {
+        if outlasts_a_write(lease.deadline(), self.engine.cell.clock.boot()) {
             return Ok(());
         }
         match self.store.renew(lease).await {

@@ -3,6 +3,8 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use jiff::Timestamp;
+
 use super::Engine;
 use super::object::{SETTLING_BOUND, applied_fact, applied_word};
 use crate::aws::door::CALL_TIMEOUT;
@@ -38,7 +40,8 @@ impl Engine {
         let Some(open) = memory.open.clone() else {
             return Ok(());
         };
-        self.cell.clock.sleep(self.still_to_wait(&open)).await;
+        let wait = still_to_wait(open.at, self.cell.clock.now());
+        self.cell.clock.sleep(wait).await;
         let Some((outcome, detail)) = self.find_effect(set, key, memory, &open).await else {
             return Ok(());
         };
@@ -135,18 +138,6 @@ impl Engine {
         Ok(())
     }
 
-    /// An effect can come until one call timeout after the intent, and show until the settling
-    /// bound after that. Wall clocks of two machines may differ, so never less than the whole
-    /// bound if the intent seems to come from the future.
-    fn still_to_wait(&self, open: &OpenIntent) -> Duration {
-        let whole = CALL_TIMEOUT + SETTLING_BOUND;
-        let age = self.cell.clock.now().duration_since(open.at);
-        match Duration::try_from(age) {
-            Ok(age) => whole.saturating_sub(age),
-            Err(_) => whole,
-        }
-    }
-
     async fn find_effect(
         &self,
         set: &DesiredSet,
@@ -228,6 +219,17 @@ impl Engine {
                 Some(judged(there, open.drift.len()))
             }
         }
+    }
+}
+
+/// How long after `now` the effect of an intent made `at` can still come to light: it comes until one
+/// call timeout after the intent, and shows until the settling bound after that. Wall clocks of two
+/// machines may differ, so never less than the whole bound if the intent seems to come from the future.
+pub fn still_to_wait(at: Timestamp, now: Timestamp) -> Duration {
+    let whole = CALL_TIMEOUT + SETTLING_BOUND;
+    match Duration::try_from(now.duration_since(at)) {
+        Ok(age) => whole.saturating_sub(age),
+        Err(_) => whole,
     }
 }
 
