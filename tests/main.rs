@@ -26,6 +26,7 @@ mod fleet;
 mod guard;
 mod kill;
 mod late;
+mod lease_model;
 mod ledger;
 mod oracle_moto;
 mod process;
