@@ -255,6 +255,7 @@ impl AppRun<'_> {
                 memory.open = Some(OpenIntent {
                     id: id.clone(),
                     at: self.engine.cell.clock.now(),
+                    token: lease.token(),
                     operation: step.operation.clone(),
                     step: tree::to_tree(step),
                     drift: self.engine.mends(&key.kind, step, &fresh.drift),

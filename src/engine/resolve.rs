@@ -20,6 +20,9 @@ use crate::model::tree::Tree;
 use crate::plan::diff::is_mended;
 use crate::store::{Lease, NewOutcome, SettleError, Store, StoreError};
 
+/// How far the wall clocks of two machines may lie apart. With one that is further off, AWS refuses the
+/// signatures, and nothing is written.
+pub const CLOCKS_APART: Duration = Duration::from_secs(300);
 /// Late effects that are kept in an object's memory.
 const LATE_KEPT: usize = 8;
 
@@ -40,7 +43,8 @@ impl Engine {
         let Some(open) = memory.open.clone() else {
             return Ok(());
         };
-        let wait = still_to_wait(open.at, self.cell.clock.now());
+        let quiet = self.cell.clock.boot().saturating_sub(lease.quiet_since());
+        let wait = still_to_wait(&open, lease.token(), quiet, self.cell.clock.now());
         self.cell.clock.sleep(wait).await;
         let Some((outcome, detail)) = self.find_effect(set, key, memory, &open).await else {
             return Ok(());
@@ -222,15 +226,23 @@ impl Engine {
     }
 }
 
-/// How long after `now` the effect of an intent made `at` can still come to light: it comes until one
-/// call timeout after the intent, and shows until the settling bound after that. Wall clocks of two
-/// machines may differ, so never less than the whole bound if the intent seems to come from the future.
-pub fn still_to_wait(at: Timestamp, now: Timestamp) -> Duration {
+/// How long the effect of an open intent can still come to light: it comes until one call timeout
+/// after the intent, and shows until the settling bound after that. Its date is of another's wall clock,
+/// so it is believed only when it lies so far back that no clock can be so wrong. Else our own clock
+/// counts, and knows how long it has been `quiet` under leases older than ours, whose token is `ours`.
+/// One of our own token is as young as can be, and so is one of a newer: then our lease is gone.
+pub fn still_to_wait(open: &OpenIntent, ours: u64, quiet: Duration, now: Timestamp) -> Duration {
     let whole = CALL_TIMEOUT + SETTLING_BOUND;
-    match Duration::try_from(now.duration_since(at)) {
-        Ok(age) => whole.saturating_sub(age),
-        Err(_) => whole,
+    let age = Duration::try_from(now.duration_since(open.at)).unwrap_or_default();
+    if age >= whole + CLOCKS_APART {
+        return Duration::ZERO;
     }
+    let known = if open.token < ours {
+        quiet
+    } else {
+        Duration::ZERO
+    };
+    whole.saturating_sub(known)
 }
 
 /// Whether the document still wants of a field what a write was to bring about.
@@ -274,6 +286,33 @@ fn step_of(open: &OpenIntent) -> Option<Step> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_date_of_an_intent_is_believed_only_when_no_clock_can_be_so_wrong() {
+        let now = Timestamp::from_second(1_000_000).unwrap();
+        let secs = Duration::from_secs;
+        let wait = |age: i64, token, quiet| {
+            let open = OpenIntent {
+                id: "i".into(),
+                at: Timestamp::from_second(1_000_000 - age).unwrap(),
+                token,
+                operation: "ecs.UpdateService".into(),
+                step: Tree::Null,
+                drift: Vec::new(),
+            };
+            still_to_wait(&open, 7, secs(quiet), now)
+        };
+        // An older lease's, and how long it has been quiet since: whatever the date says.
+        for age in [-60, 0, 60, 339] {
+            assert_eq!(wait(age, 6, 0), secs(40));
+            assert_eq!(wait(age, 6, 30), secs(10));
+            assert_eq!(wait(age, 6, 40), secs(0));
+        }
+        assert_eq!(wait(340, 6, 0), secs(0));
+        // Our own, and one of a lease that was granted since.
+        assert_eq!(wait(60, 7, 40), secs(40));
+        assert_eq!(wait(60, 8, 40), secs(40));
+    }
 
     #[test]
     fn an_outcome_is_what_the_fields_of_the_write_itself_say() {

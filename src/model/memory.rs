@@ -79,8 +79,11 @@ pub const WRITES_KEPT: usize = 12;
 pub struct OpenIntent {
     /// Its id.
     pub id: String,
-    /// When it was written.
+    /// When it was written, by its writer's wall clock.
     pub at: Timestamp,
+    /// The token of the lease that it was written under.
+    #[serde(default)]
+    pub token: u64,
     /// The call it announced.
     pub operation: String,
     /// The step, whole.

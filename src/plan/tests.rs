@@ -242,6 +242,7 @@ fn an_open_intent_holds_its_object_even_when_it_is_in_order() {
             open: Some(OpenIntent {
                 id: "i1".into(),
                 at: now(),
+                token: 1,
                 operation: "cloudwatch.PutMetricAlarm".into(),
                 step: Tree::Null,
                 drift: Vec::new(),

@@ -132,14 +132,16 @@ fn memory() -> impl Strategy<Value = ObjectMemory> {
     let open = (
         ".{0,9}",
         instant(),
+        any::<u64>(),
         ".{0,9}",
         tree(),
         prop::collection::vec(drift(), 0..2),
     );
     let open = open
-        .prop_map(|(id, at, operation, step, drift)| OpenIntent {
+        .prop_map(|(id, at, token, operation, step, drift)| OpenIntent {
             id,
             at,
+            token,
             operation,
             step,
             drift,

@@ -23,6 +23,7 @@ struct Held {
     token: u64,
     grant: String,
     origin: Origin,
+    quiet_since: Duration,
     state: Mutex<Belief>,
 }
 
@@ -66,6 +67,12 @@ impl Lease {
     /// How it was come by.
     pub fn origin(&self) -> &Origin {
         &self.0.origin
+    }
+
+    /// Since when, on our own boot clock, nothing has been recorded under an older lease: no later
+    /// than the grant, and a lease duration before it if the row had stood still so long.
+    pub fn quiet_since(&self) -> Duration {
+        self.0.quiet_since
     }
 
     /// When it ends, on the boot clock of [`crate::clock::Clock`], unless it is renewed. Zero once
@@ -171,9 +178,11 @@ impl Store {
                 return Err(self.table.corrupt(&self.pk(app), rows::LEASE, why).into());
             }
             let now = self.table.clock.boot();
-            let verdict = match &row {
-                Some(row) if self.holder_ended(row) => Verdict::Dead,
-                row => watch::judge(row.as_ref(), &mut sighting, now, patience),
+            let ended = row.as_ref().is_some_and(|row| self.holder_ended(row));
+            let verdict = if ended {
+                Verdict::Dead
+            } else {
+                watch::judge(row.as_ref(), &mut sighting, now, patience)
             };
             let origin = match (verdict, &row) {
                 (Verdict::Held, Some(row)) => return Err(AcquireError::Held(row.clone())),
@@ -189,7 +198,11 @@ impl Store {
                 },
                 _ => Origin::Free,
             };
-            if let Some(lease) = self.grant(app, row.as_ref(), origin).await? {
+            let silent = match verdict {
+                Verdict::Dead if !ended => watch::LEASE_DURATION,
+                _ => Duration::ZERO,
+            };
+            if let Some(lease) = self.grant(app, row.as_ref(), origin, silent).await? {
                 return Ok(lease);
             }
             // Another was quicker; the next look says who.
@@ -209,6 +222,7 @@ impl Store {
         app: &str,
         over: Option<&LeaseRow>,
         origin: Origin,
+        silent: Duration,
     ) -> Result<Option<Lease>, StoreError> {
         self.index(app).await?;
         let grant = self.table.entropy.id();
@@ -258,6 +272,7 @@ impl Store {
             token: row.token,
             grant,
             origin,
+            quiet_since: self.table.clock.boot().saturating_sub(silent),
             state: Mutex::new(Belief {
                 sent,
                 standing: Standing::Ours,

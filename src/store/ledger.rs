@@ -129,6 +129,7 @@ impl Store {
             let open = OpenIntent {
                 id: intent.id.clone(),
                 at: entry.at,
+                token: lease.token(),
                 operation: intent.step.operation.clone(),
                 step: to_tree(&intent.step),
                 drift: intent.drift.clone(),

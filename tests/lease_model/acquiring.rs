@@ -5,7 +5,7 @@ use evenkeel::store::watch::Verdict;
 use super::flaws::{Event, Flaw, Spec};
 use super::rules::Rules;
 use super::steps::{Answer, Work};
-use super::world::{EPOCHS, Phase, Run};
+use super::world::{EPOCHS, Origin, Phase, Run};
 
 impl Work<'_> {
     /// The row has changed: who watched it sees life or freedom, and who read it has read the past.
@@ -26,18 +26,19 @@ impl Work<'_> {
     pub fn look(&mut self) {
         let row = self.app().row;
         let verdict = self.model.verdict(&row, &self.run().phase);
-        let granting = |dead| Phase::Granting {
+        let granting = |origin| Phase::Granting {
             over: row.token,
             fresh: true,
-            dead,
+            origin,
             lost: None,
         };
         let phase = match verdict {
             _ if usize::from(row.token) == EPOCHS => Phase::Idle,
             Verdict::Held => Phase::Idle,
             Verdict::Watch(_) => Phase::Watching { age: 0 },
-            Verdict::Free => granting(false),
-            Verdict::Dead => granting(true),
+            Verdict::Free => granting(Origin::Free),
+            Verdict::Dead if row.ended => granting(Origin::Ended),
+            Verdict::Dead => granting(Origin::Silent),
         };
         *self.run() = Run::at(phase);
     }
@@ -46,7 +47,7 @@ impl Work<'_> {
         let Phase::Granting {
             over,
             fresh,
-            dead,
+            origin,
             lost,
         } = self.run().phase
         else {
@@ -63,12 +64,10 @@ impl Work<'_> {
                 self.world.violates(Spec::S1);
             }
             self.touch_row();
-            if dead {
-                self.model.seen.note(if row.ended {
-                    Event::EndedTakenOver
-                } else {
-                    Event::SilentTakenOver
-                });
+            match origin {
+                Origin::Free => {}
+                Origin::Silent => self.model.seen.note(Event::SilentTakenOver),
+                Origin::Ended => self.model.seen.note(Event::EndedTakenOver),
             }
             let app = self.app();
             app.row.token = token;
@@ -79,11 +78,11 @@ impl Work<'_> {
             }
             self.run().granted = true;
             match answer {
-                Answer::Came => self.begin(token, 0, dead),
+                Answer::Came => self.begin(token, 0, origin),
                 _ => self.to(Phase::Granting {
                     over,
                     fresh: false,
-                    dead,
+                    origin,
                     lost: lost.or(Some(0)),
                 }),
             }
@@ -93,7 +92,7 @@ impl Work<'_> {
             return self.to(Phase::Granting {
                 over,
                 fresh,
-                dead,
+                origin,
                 lost: lost.or(Some(0)),
             });
         }
@@ -106,24 +105,27 @@ impl Work<'_> {
         let ours = self.run().granted && row.held;
         if ours || self.has(Flaw::EchoBelieved) {
             self.model.seen.note(Event::LostGrantFoundOurs);
-            self.begin(Rules::next_token(over), sent, dead);
+            self.begin(Rules::next_token(over), sent, origin);
         } else {
             self.model.seen.note(Event::LostGrantFoundAnothers);
             *self.run() = Run::default();
         }
     }
 
-    pub fn begin(&mut self, token: u8, sent: u8, dead: bool) {
+    pub fn begin(&mut self, token: u8, sent: u8, origin: Origin) {
         let rival = (0..self.world.holders.len())
             .filter(|h| *h != self.holder)
             .any(|h| self.world.holders[h].runs[self.app].token == token);
         if rival {
             self.world.violates(Spec::S1);
         }
-        let phase = if dead {
-            Phase::Yielding { left: 1 }
-        } else {
-            Phase::Reading
+        let phase = match origin {
+            Origin::Free => Phase::Reading { quiet: 0 },
+            Origin::Silent => Phase::Yielding {
+                left: 1,
+                quiet: self.model.rules.dead.first(),
+            },
+            Origin::Ended => Phase::Yielding { left: 1, quiet: 0 },
         };
         let Run {
             granted, fenced, ..

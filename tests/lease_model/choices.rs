@@ -5,6 +5,7 @@ use evenkeel::store::watch::Verdict;
 use super::LeaseModel;
 use super::faults::Action;
 use super::flaws::Flaw;
+use super::rules::Date;
 use super::steps::{Answer, Step};
 use super::world::{EPOCHS, Flight, Phase, Row, Run, Status, World};
 
@@ -128,7 +129,12 @@ impl LeaseModel {
                 }
             }
             Phase::Yielding { .. } => urgency = Urgency::Waits,
-            Phase::Reading => add(Step::ReadWhatIsOpen),
+            Phase::Reading { .. } => {
+                add(Step::ReadWhatIsOpen(Date::Right));
+                if world.apps[app].open(0).is_some() {
+                    add(Step::ReadWhatIsOpen(Date::FarBehind));
+                }
+            }
             Phase::Ready => {
                 let free =
                     own.is_some_and(|own| own.status == Status::None && own.flight == Flight::None);
@@ -179,8 +185,8 @@ impl LeaseModel {
                     add(Step::Settle(Answer::LostAfter));
                 }
             }
-            Phase::Resolving { age, .. } => {
-                if self.rules.readable.holds(age) || self.flaw == Some(Flaw::ResolvedTooSoon) {
+            Phase::Resolving { left, .. } => {
+                if left == 0 || self.flaw == Some(Flaw::ResolvedTooSoon) {
                     add(Step::Resolve(Answer::Came));
                     if lossy {
                         add(Step::Resolve(Answer::LostBefore));

@@ -163,17 +163,23 @@ impl Work<'_> {
                     Phase::Granting {
                         over,
                         fresh,
-                        dead,
+                        origin,
                         lost,
                     } => Phase::Granting {
                         over,
                         fresh,
-                        dead,
+                        origin,
                         lost: lost.map(|age| rules.disbelieves.grow(age)),
                     },
-                    Phase::Yielding { left } => match left.saturating_sub(1) {
-                        0 => Phase::Reading,
-                        left => Phase::Yielding { left },
+                    Phase::Yielding { left, quiet } => {
+                        let quiet = rules.quiet.grow(quiet);
+                        match left - 1 {
+                            0 => Phase::Reading { quiet },
+                            left => Phase::Yielding { left, quiet },
+                        }
+                    }
+                    Phase::Reading { quiet } => Phase::Reading {
+                        quiet: rules.quiet.grow(quiet),
                     },
                     Phase::Intending { lost, recorded } => Phase::Intending {
                         lost: rules.disbelieves.grow(lost),
@@ -183,9 +189,9 @@ impl Work<'_> {
                         age: rules.disbelieves.grow(age),
                         recorded,
                     },
-                    Phase::Resolving { token, age } => Phase::Resolving {
+                    Phase::Resolving { token, left } => Phase::Resolving {
                         token,
-                        age: rules.readable.grow(age),
+                        left: left.saturating_sub(1),
                     },
                     Phase::Sent { age } => Phase::Sent {
                         age: rules.landed.grow(age),
@@ -292,8 +298,8 @@ impl Work<'_> {
                 self.run().answer = None;
                 let from_the_answer = self.model.flaw == Some(Flaw::BeliefFromTheAnswer);
                 let sent = if from_the_answer { 0 } else { age };
-                if let Phase::Granting { over, dead, .. } = run.phase {
-                    self.begin(super::rules::Rules::next_token(over), sent, dead);
+                if let Phase::Granting { over, origin, .. } = run.phase {
+                    self.begin(super::rules::Rules::next_token(over), sent, origin);
                 } else {
                     self.run().sent = run.sent.min(sent);
                 }

@@ -78,6 +78,10 @@ pub enum Flaw {
     NoDoor,
     /// An open intent is resolved at once.
     ResolvedTooSoon,
+    /// An open intent is taken to be as old as its writer's wall clock says.
+    DateTrusted,
+    /// How long one's own lease has run is taken to say something of intents of a newer one, too.
+    QuietSpeaksForAll,
     /// An unknown outcome is taken for a failure.
     UnknownIsFailure,
     /// Who takes a lease does not look for open intents.

@@ -3,7 +3,9 @@
 use std::time::Duration;
 
 use evenkeel::aws::door::{CALL_TIMEOUT, LEASE_MARGIN, outlasts_a_write};
-use evenkeel::engine::resolve::still_to_wait;
+use evenkeel::engine::resolve::{CLOCKS_APART, still_to_wait};
+use evenkeel::model::memory::OpenIntent;
+use evenkeel::model::tree::Tree;
 use evenkeel::store::watch::{self, LeaseRow, LeaseState, Patience, Verdict};
 use jiff::Timestamp;
 
@@ -29,6 +31,11 @@ impl From {
         Self(first as u8)
     }
 
+    /// The age from which it says yes.
+    pub fn first(self) -> u8 {
+        self.0
+    }
+
     pub fn holds(self, age: u8) -> bool {
         age >= self.0
     }
@@ -51,8 +58,10 @@ pub struct Rules {
     pub shut: From,
     /// The specification's own words for the same (S4).
     pub too_late: From,
-    /// An intent of this age can be resolved.
+    /// An intent of this age can be resolved, though its date makes it as old as it can.
     pub readable: From,
+    /// An older lease's intent can be resolved after so long a quiet, though its date makes it young.
+    pub quiet: From,
     /// A write has come, or comes no more, unless its sender stopped between the door and the wire.
     pub landed: From,
     /// The specification's bound for taking over a silent holder (L3), but for one poll.
@@ -61,6 +70,27 @@ pub struct Rules {
     pub moved: Verdict,
     pub released: Verdict,
     pub first_look: Verdict,
+}
+
+/// By which wall clock an intent is dated. One that is ahead makes it younger than it is, which only
+/// makes others wait.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Date {
+    Right,
+    FarBehind,
+}
+
+fn wait(token: u8, ours: u8, quiet: Duration, age: Duration) -> Duration {
+    let now = Timestamp::from_second(NOW.as_secs() as i64).unwrap();
+    let open = OpenIntent {
+        id: String::new(),
+        at: now - age,
+        token: token.into(),
+        operation: String::new(),
+        step: Tree::Null,
+        drift: Vec::new(),
+    };
+    still_to_wait(&open, ours.into(), quiet, now)
 }
 
 /// The clock at age 0: later than any age.
@@ -82,7 +112,6 @@ impl Rules {
         };
         let held = row(1, LeaseState::Held);
         let moved = look(Some(&held), &row(2, LeaseState::Held), TICK);
-        let now = Timestamp::from_second(NOW.as_secs() as i64).unwrap();
         Self {
             dead: From::of(|age| look(Some(&held), &held, age) == Verdict::Dead),
             disbelieves: From::of(|age| watch::deadline(NOW - age) <= NOW),
@@ -91,13 +120,24 @@ impl Rules {
             too_late: From::of(|age| {
                 NOW + CALL_TIMEOUT + LEASE_MARGIN > watch::deadline(NOW - age)
             }),
-            readable: From::of(|age| still_to_wait(now - age, now).is_zero()),
+            readable: From::of(|age| wait(1, 2, Duration::ZERO, age + CLOCKS_APART).is_zero()),
+            quiet: From::of(|quiet| wait(1, 2, quiet, Duration::ZERO).is_zero()),
             landed: From::of(|age| age >= CALL_TIMEOUT),
             overdue: From::of(|age| age >= watch::LEASE_DURATION),
             moved,
             released: look(Some(&held), &row(2, LeaseState::Released), TICK),
             first_look: look(None, &held, TICK),
         }
+    }
+
+    /// How many ticks an intent of `token` is waited for by the holder of `ours`.
+    pub fn wait(token: u8, ours: u8, quiet: u8, age: u8, date: Date) -> u8 {
+        let seems = match date {
+            Date::Right => TICK * u32::from(age),
+            Date::FarBehind => TICK * u32::from(age) + CLOCKS_APART,
+        };
+        let wait = wait(token, ours, TICK * u32::from(quiet), seems);
+        wait.as_nanos().div_ceil(TICK.as_nanos()) as u8
     }
 
     /// The token of a grant over a row that has this one.

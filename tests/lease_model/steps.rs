@@ -5,6 +5,7 @@
 
 use super::LeaseModel;
 use super::flaws::{Event, Flaw, Spec};
+use super::rules::{Date, Rules};
 use super::world::{App, EPOCHS, Flight, Known, Phase, Run, Status, World};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -12,7 +13,7 @@ pub enum Step {
     Look,
     Grant(Answer),
     Renew(Answer),
-    ReadWhatIsOpen,
+    ReadWhatIsOpen(Date),
     Intend(Answer),
     GiveUpIntending,
     Send,
@@ -64,7 +65,7 @@ impl Work<'_> {
             Step::Look => self.look(),
             Step::Grant(answer) => self.grant(answer),
             Step::Renew(answer) => self.renew(answer),
-            Step::ReadWhatIsOpen => self.read_what_is_open(),
+            Step::ReadWhatIsOpen(date) => self.read_what_is_open(date),
             Step::Intend(answer) => self.intend(answer),
             Step::GiveUpIntending => self.to(Phase::Leaving),
             Step::Send => self.send(),
@@ -112,14 +113,24 @@ impl Work<'_> {
         }
     }
 
-    fn read_what_is_open(&mut self) {
+    fn read_what_is_open(&mut self, date: Date) {
+        let Phase::Reading { quiet } = self.run().phase else {
+            return;
+        };
+        let ours = self.run().token;
         let looks = !self.has(Flaw::NothingResolved) && !self.has(Flaw::OpenIntentsIgnored);
         let open = self.app().open(0).filter(|_| looks);
         let phase = match open {
-            Some(token) => Phase::Resolving {
-                token,
-                age: self.app().write(token).age,
-            },
+            Some(token) => {
+                let age = self.app().write(token).age;
+                let left = match (self.model.flaw, date) {
+                    (Some(Flaw::DateTrusted), Date::FarBehind) => 0,
+                    // As if every open intent were of an older lease.
+                    (Some(Flaw::QuietSpeaksForAll), _) => Rules::wait(0, ours, quiet, age, date),
+                    _ => Rules::wait(token, ours, quiet, age, date),
+                };
+                Phase::Resolving { token, left }
+            }
             None => Phase::Ready,
         };
         self.to(phase);
@@ -261,7 +272,10 @@ impl Work<'_> {
                 Phase::Ready
             }
             // What it remembers of the intent is dated now.
-            Known::Unknown => Phase::Resolving { token, age: 0 },
+            Known::Unknown => Phase::Resolving {
+                token,
+                left: Rules::wait(token, token, 0, 0, Date::Right),
+            },
         };
         self.to(match answer {
             Answer::Came => next,

@@ -72,7 +72,7 @@ pub struct Row {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Write {
     pub status: Status,
-    /// Age of the intent as its date tells it, while it is open.
+    /// Age of the intent, while it is open.
     pub age: u8,
     pub flight: Flight,
 }
@@ -143,18 +143,18 @@ pub enum Phase {
         over: u8,
         /// The row is as it was read.
         fresh: bool,
-        /// It is a take-over.
-        dead: bool,
+        origin: Origin,
         /// Age of the first attempt without an answer.
         lost: Option<u8>,
     },
-    /// Lets pass what the last holder may have sent.
-    Yielding { left: u8 },
+    /// Lets pass what the last holder may have sent. For so long nothing has been recorded under an
+    /// older lease, by its own clock.
+    Yielding { left: u8, quiet: u8 },
     /// About to read what is open.
-    Reading,
-    /// Resolves the open write of this token, whose intent it takes to be so old; 0 when another has
-    /// resolved that one meanwhile.
-    Resolving { token: u8, age: u8 },
+    Reading { quiet: u8 },
+    /// Resolves the open write of this token when so much more time has passed. The token is 0 when
+    /// another has resolved that one meanwhile.
+    Resolving { token: u8, left: u8 },
     /// Planned, and about to record an intent, or to give the lease back.
     Ready,
     /// The intent got no answer, and is sent again.
@@ -167,6 +167,16 @@ pub enum Phase {
     Settling { outcome: Known },
     /// Gives the lease back.
     Leaving,
+}
+
+/// How a lease was come by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Origin {
+    Free,
+    /// Its row had stood still.
+    Silent,
+    /// Its process was seen to have ended.
+    Ended,
 }
 
 /// What a sender knows of its write.
