@@ -37,6 +37,10 @@ mod replicas;
 mod rig;
 mod rollouts;
 mod run_command;
+#[allow(
+    dead_code,
+    reason = "some of it serves the example `sim`, which is built from the same files"
+)]
 mod sim;
 mod store;
 mod sweep;

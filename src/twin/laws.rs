@@ -192,9 +192,9 @@ proptest! {
         let name = format!("{service}.{operation}");
         let answer = wire::answer(protocol, service, operation, &Ok(output), "id");
         let body = answer.body();
-        prop_assert_eq!(answer::check(&name, body), Ok(()));
+        prop_assert_eq!(answer::check(&name, answer::Sender::Aws, body), Ok(()));
         if protocol == Protocol::Query {
-            prop_assert!(answer::check(&name, &body[..cut.index(body.len())]).is_err());
+            prop_assert!(answer::check(&name, answer::Sender::Aws, &body[..cut.index(body.len())]).is_err());
         }
     }
 
@@ -205,10 +205,10 @@ proptest! {
         words in "[ -~]{0,60}",
     ) {
         let name = format!("{service}.{operation}");
-        let _ = answer::check(&name, &bytes);
-        let _ = answer::check(&words, &bytes);
+        let _ = answer::check(&name, answer::Sender::Aws, &bytes);
+        let _ = answer::check(&words, answer::Sender::Aws, &bytes);
         let page = format!("<html><body>{words}</body></html>");
-        prop_assert!(answer::check(&name, page.as_bytes()).is_err());
+        prop_assert!(answer::check(&name, answer::Sender::Aws, page.as_bytes()).is_err());
     }
 
     #[test]

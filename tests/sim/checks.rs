@@ -396,6 +396,15 @@ fn every_law_is_broken_by_what_it_forbids() {
 }
 
 #[test]
+fn the_page_on_reliability_tells_every_law() {
+    let page = include_str!("../../docs/reliability.md");
+    for law in LAWS {
+        let row = format!("| {} | {} |", law.number, law.says);
+        assert!(page.contains(&row), "docs/reliability.md lacks: {row}");
+    }
+}
+
+#[test]
 fn a_proper_write_breaks_no_law() {
     let (ghost, _) = past();
     assert_eq!(

@@ -52,6 +52,8 @@ pub struct AppWish {
 #[derive(Clone, Debug)]
 pub struct App {
     pub name: String,
+    /// Whether its tasks crash with less than a GiB, which one of its commits asks for (L6).
+    pub fragile: bool,
     pub versions: Vec<AppWish>,
 }
 
@@ -83,13 +85,35 @@ impl App {
             let next = versions[versions.len() - 1].committed(dice);
             versions.push(next);
         }
-        Self { name, versions }
+        let fragile = dice.chance(200);
+        if fragile {
+            let last = versions.len() - 1;
+            let mut bad = versions[last].clone();
+            let mut good = bad.clone();
+            bad.services[0].size = Some((256, 512));
+            good.services[0].size = Some((1024, 2048));
+            versions.truncate(1);
+            versions.extend([bad, good]);
+        }
+        Self {
+            name,
+            fragile,
+            versions,
+        }
     }
 
     /// Puts what the app runs on into the world, as it stood before Evenkeel came.
     pub fn build(&self, w: &mut World) {
         for service in &self.versions[0].services {
+            let fragile = self.fragile && service.name.ends_with("s0");
+            if fragile {
+                crashes_below(w, &service.name, 1024);
+            }
             let fargate = FargateService::new(CLUSTER, &service.name)
+                .size(
+                    if fragile { 512 } else { 256 },
+                    if fragile { 1024 } else { 512 },
+                )
                 .env("TOKEN", SECRET)
                 .tag("team", "none")
                 .desired(2);
@@ -390,7 +414,7 @@ pub fn bounds(w: &mut World, service: &str) -> Option<(i64, i64)> {
 }
 
 /// Tasks of this family that are smaller than this crash.
-pub fn crashes_below(w: &mut World, family: &str, memory: i64) {
+fn crashes_below(w: &mut World, family: &str, memory: i64) {
     w.ecs.rollouts.crashes.push(CrashRule {
         family: Some(family.to_owned()),
         memory_below: Some(memory),

@@ -334,7 +334,12 @@ impl Play {
             }),
             Act::Deploy { .. } | Act::ByHand { .. } | Act::Autoscale { .. } => {
                 let deployed = self.stage.twin().world(|w| on_estate(act, &self.apps, w));
-                self.deployed.extend(deployed);
+                // What CI deploys on a size that cannot run ECS itself rolls back, image and all.
+                let lasting = |(name, _): &(String, String)| {
+                    let app = self.apps.iter().find(|app| name.starts_with(&app.name));
+                    app.is_some_and(|app| !app.fragile)
+                };
+                self.deployed.extend(deployed.filter(lasting));
             }
             Act::Kill { replica } => self.replicas[*replica].kill(&self.stage),
             Act::Start { replica } => self.replicas[*replica].start(&self.stage),

@@ -231,7 +231,12 @@ impl Call {
             // Who answers in AWS's place does not pass anything on.
             Some(Strike::Html) => Ok(page("<html><body>Sign in to the network</body></html>")),
             Some(Strike::Nothing) => Ok(page("")),
-            Some(Strike::EmptyPage) => Ok(page(r#"{"services":[],"failures":[]}"#)),
+            Some(Strike::EmptyPage) => {
+                let mut empty = page(r#"{"services":[],"failures":[]}"#);
+                let id = http::HeaderValue::from_static("00000000-0000-0000-0000-000000000000");
+                empty.headers_mut().insert("x-amzn-requestid", id);
+                Ok(empty)
+            }
             None => self.take_effect(false).await,
         };
         rest(back).await;

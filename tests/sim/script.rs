@@ -277,7 +277,7 @@ pub fn on_estate(act: &Act, apps: &[App], w: &mut World) -> Option<(String, Stri
             let image = format!("registry.example/{name}:{image}");
             let done = w.deploy_changed(CLUSTER, name, |definition| {
                 definition["containerDefinitions"][0]["image"] = json!(image);
-                if *template {
+                if *template && !apps[*app].fragile {
                     definition.insert("cpu".into(), json!("256"));
                     definition.insert("memory".into(), json!("512"));
                 }
