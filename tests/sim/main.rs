@@ -14,6 +14,10 @@ mod sim;
 
 #[path = "figures.rs"]
 mod figures;
+#[path = "../rig.rs"]
+mod rig;
+#[path = "../sweep/mod.rs"]
+mod sweep;
 
 use std::process::ExitCode;
 use std::sync::Mutex;
@@ -38,6 +42,18 @@ struct Args {
 enum What {
     /// Runs seeds on all cores, shrinks the first that breaks a law, and prints it.
     Seeds(Seeds),
+    /// Kills at every moment of every request of every scenario, and again in the recovery.
+    Crashes {
+        /// How: see the message for a wrong one.
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        how: Vec<String>,
+    },
+    /// Lets every fault strike every request of every scenario, one at a time or two.
+    Faults {
+        /// How: see the message for a wrong one.
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        how: Vec<String>,
+    },
     /// Runs one case and prints its trace.
     Replay {
         /// A seed, or what the shrinker printed.
@@ -53,6 +69,8 @@ enum What {
 fn main() -> ExitCode {
     match Args::parse().command {
         What::Seeds(asked) => seeds(&asked),
+        What::Crashes { how } => swept(how, sweep::crashes),
+        What::Faults { how } => swept(how, sweep::faults),
         What::Replay { case } => {
             let run = sim::run(&case, Keep::Lines);
             tell(&case, &run);
@@ -61,6 +79,20 @@ fn main() -> ExitCode {
         What::Hash { case } => {
             println!("{}", sim::run(&case, Keep::Hash).hash);
             ExitCode::SUCCESS
+        }
+    }
+}
+
+fn swept(how: Vec<String>, sweep: fn(&sweep::Options) -> sweep::Summary) -> ExitCode {
+    match sweep::Options::from_args(how) {
+        Ok(options) => {
+            let summary = sweep(&options);
+            print!("{summary}");
+            ExitCode::from(summary.exit_code())
+        }
+        Err(why) => {
+            eprintln!("error: {why}");
+            ExitCode::from(2)
         }
     }
 }
