@@ -3,7 +3,7 @@
 
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint docs bench clean needs
+.PHONY: help demo test prove lint docs bench clean needs
 
 # On a CI machine a missing oracle is a failure; at home it is a line that says what was skipped.
 ORACLES := tests/oracles/run $(if $(CI),--require moto --require ministack --require awscli)
@@ -24,6 +24,13 @@ test: needs ## Run every test: unit, integration, documentation, and against the
 		cargo test --locked --lib --bins --tests --no-run && $(ORACLES) -- cargo test --locked --lib --bins --tests; \
 	fi
 	@cargo test --locked --doc
+
+# Whole in continuous integration; `tests/planted/run` and longer runs are for a person to start.
+prove: needs ## Simulate 2,000 seeds, crash at every request, let every fault strike (release build)
+	@cargo build --locked --release --example sim
+	@cargo run --locked --release --quiet --example sim -- seeds 2000
+	@cargo run --locked --release --quiet --example sim -- crashes
+	@cargo run --locked --release --quiet --example sim -- faults
 
 lint: needs ## Check format, lints, documentation, dependencies, Dockerfile and scripts
 	@.ci/run lint
