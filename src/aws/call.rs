@@ -18,7 +18,7 @@ use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 
 use super::budget::RateToken;
 use super::cell::Cell;
-use super::fault::Fault;
+use super::fault::{Fault, NEW_CREDENTIALS};
 
 /// An AWS call that did not give an answer to work with.
 #[derive(Clone, Debug, thiserror::Error)]
@@ -45,7 +45,8 @@ fn explain(fault: Fault, code: &str, message: &str) -> String {
         Fault::Throttled => "AWS asks to slow down",
         Fault::Conflict => "another change is in progress there",
         Fault::Denied => "not permitted; see `evenkeel iam-policy` and the credentials in use",
-        Fault::Expired => {
+        Fault::NoCredentials if code.is_empty() => "nothing was sent",
+        Fault::NoCredentials => {
             "the credentials have expired, and asking again gave no others; sign in again"
         }
         Fault::NotFound => "AWS does not know it",
@@ -74,9 +75,6 @@ const READ_ATTEMPTS: u32 = 6;
 /// Throttled answers to one read before it is given up. They are no failures: the bucket slows
 /// down and the read waits its turn.
 const READ_THROTTLES: u32 = 30;
-/// How often one read asks for other credentials. Those that were handed out a moment ago and have
-/// expired all the same will not be better the next time.
-const NEW_CREDENTIALS: u32 = 1;
 /// First pause between attempts; doubled each time and jittered.
 const READ_PAUSE: Duration = Duration::from_millis(200);
 /// Longest pause between attempts.
@@ -112,7 +110,7 @@ where
         } else {
             attempts += 1;
         }
-        expired += u32::from(error.fault == Fault::Expired);
+        expired += u32::from(error.fault == Fault::NoCredentials);
         let spent =
             attempts >= READ_ATTEMPTS || throttles >= READ_THROTTLES || expired > NEW_CREDENTIALS;
         if spent || !error.fault.read_may_repeat() {

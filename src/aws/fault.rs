@@ -17,8 +17,9 @@ pub enum Fault {
     Conflict,
     /// Credentials or permissions. No retry helps.
     Denied,
-    /// The credentials have run out. Nothing was done; the next request asks for others.
-    Expired,
+    /// AWS calls the credentials expired, or none are to be had. Nothing was done; the next request
+    /// asks for others.
+    NoCredentials,
     /// AWS's word that the object is not there.
     NotFound,
     /// AWS will never accept this request.
@@ -38,7 +39,7 @@ impl Fault {
             Fault::Throttled
             | Fault::Conflict
             | Fault::Denied
-            | Fault::Expired
+            | Fault::NoCredentials
             | Fault::NotFound
             | Fault::Terminal
             | Fault::NotSent => true,
@@ -46,11 +47,12 @@ impl Fault {
         }
     }
 
-    /// Whether a *read* may be sent again.
+    /// Whether a *read* may be sent again. Where there are no credentials, once: see
+    /// [`NEW_CREDENTIALS`].
     pub fn read_may_repeat(self) -> bool {
         match self {
             Fault::Throttled
-            | Fault::Expired
+            | Fault::NoCredentials
             | Fault::Transient
             | Fault::Unknown
             | Fault::NotSent => true,
@@ -58,6 +60,10 @@ impl Fault {
         }
     }
 }
+
+/// How often one call asks for other credentials. Whoever had none that work a moment ago, and has
+/// been asked again, will not have better ones the next time.
+pub const NEW_CREDENTIALS: u32 = 1;
 
 /// Codes of AWS that mean "too fast" (botocore's list, less `LimitExceededException`, which is a
 /// hard quota in ECS and Application Auto Scaling).
@@ -137,7 +143,7 @@ pub fn classify(code: &str, status: u16, message: &str) -> Fault {
     } else if DENIED.contains(&code) {
         Fault::Denied
     } else if EXPIRED.contains(&code) {
-        Fault::Expired
+        Fault::NoCredentials
     } else if NOT_FOUND.contains(&code) {
         Fault::NotFound
     } else if status >= 500 || code.is_empty() {
@@ -169,14 +175,18 @@ impl AwsError {
                 Some(e) => match refusal_of(e) {
                     Some(refusal) => (Fault::NotSent, String::new(), refusal.to_string()),
                     None if never_connected(e) => (Fault::NotSent, String::new(), chain(e)),
-                    None if unsigned(e) => {
-                        (Fault::NotSent, String::new(), NO_CREDENTIALS.to_owned())
-                    }
+                    None if unsigned(e) => (
+                        Fault::NoCredentials,
+                        String::new(),
+                        NO_CREDENTIALS.to_owned(),
+                    ),
                     None => (Fault::Unknown, String::new(), chain(e)),
                 },
-                None if unsigned(error) => {
-                    (Fault::NotSent, String::new(), NO_CREDENTIALS.to_owned())
-                }
+                None if unsigned(error) => (
+                    Fault::NoCredentials,
+                    String::new(),
+                    NO_CREDENTIALS.to_owned(),
+                ),
                 None => (Fault::Unknown, String::new(), chain(error)),
             },
             SdkError::ConstructionFailure(_) => (Fault::NotSent, String::new(), chain(error)),

@@ -243,7 +243,7 @@ impl AppRun<'_> {
                         self.engine.cell.budget.throttled(token);
                         Ok(Sent::Stop(Attempt::Throttled(text)))
                     }
-                    Fault::NotSent | Fault::Expired => again(text),
+                    Fault::NotSent | Fault::NoCredentials => again(text),
                     _ => stop(Ended::Failed(text)),
                 }
             }

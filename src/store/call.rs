@@ -24,7 +24,7 @@ use super::rows::{self, Item};
 use crate::aws::call::AwsError;
 use crate::aws::cell::through_door;
 use crate::aws::door::{Door, NameTheCall, Role};
-use crate::aws::fault::Fault;
+use crate::aws::fault::{Fault, NEW_CREDENTIALS};
 use crate::clock::Clock;
 use crate::entropy::Entropy;
 
@@ -81,6 +81,14 @@ fn may_repeat(error: &AwsError) -> bool {
                 | "TransactionInProgressException"
                 | "ReplicatedWriteConflictException"
         )
+}
+
+/// The most attempts at a call that ended so.
+fn most(error: &AwsError) -> u32 {
+    match error.fault {
+        Fault::NoCredentials => 1 + NEW_CREDENTIALS,
+        _ => ATTEMPTS,
+    }
 }
 
 /// Reasons at one position of a cancelled transaction that pass.
@@ -192,7 +200,7 @@ impl Table {
                 Ok(answer) => return Ok(answer),
                 Err(error) => AwsError::from_sdk(operation, row, &error),
             };
-            if attempt >= ATTEMPTS || !may_repeat(&error) {
+            if attempt >= most(&error) || !may_repeat(&error) {
                 return Err(self.error(error));
             }
             self.pause(attempt).await;
@@ -226,7 +234,7 @@ impl Table {
             if error.code == "ConditionalCheckFailedException" {
                 return Ok(Written::Refused(before));
             }
-            if attempt >= ATTEMPTS || !may_repeat(&error) {
+            if attempt >= most(&error) || !may_repeat(&error) {
                 return Err(self.error(error));
             }
             before = before.and(sent, error.fault);
@@ -287,7 +295,7 @@ impl Table {
                 before = before.and(sent, error.fault);
                 may_repeat(&error)
             };
-            if attempt >= ATTEMPTS || !repeat {
+            if attempt >= most(&error) || !repeat {
                 return Err(self.error(error));
             }
             self.pause(attempt).await;

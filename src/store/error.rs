@@ -118,7 +118,7 @@ fn advice(fault: &Fault) -> &'static str {
         Fault::Denied => {
             "check the credentials, and that they may read and write this table (`evenkeel iam-policy` lists the actions)"
         }
-        Fault::Expired => "sign in again, and run again",
+        Fault::NoCredentials => "sign in again, and run again",
         Fault::Conflict | Fault::Transient => "try again",
         Fault::NotSent => "check the endpoint and the network",
         Fault::Unknown => {
