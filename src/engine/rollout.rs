@@ -50,34 +50,36 @@ impl Engine {
                 .plan_knowing_all(set, &Scope::among(keys), &options.policy)
                 .await;
             for object in objects.iter_mut() {
-                // Only history tells which rollout is ours: while the store is away, the rollout
-                // goes on all the same.
-                if !matches!(object.ended, Ended::RollingOut(_))
-                    || plan.history_unread.contains_key(&object.key.app)
-                {
+                if !matches!(object.ended, Ended::RollingOut(_)) {
                     continue;
                 }
                 let Some(now) = plan.object(&object.key) else {
                     continue;
                 };
-                let last = seen
-                    .entry(object.key.clone())
-                    .or_insert_with(|| self.cell.clock.boot());
-                if now.status != Status::Unreadable {
-                    *last = self.cell.clock.boot();
+                let boot = self.cell.clock.boot();
+                let last = seen.entry(object.key.clone()).or_insert(boot);
+                // Only history tells which rollout is ours, and a look that failed says nothing of
+                // any: it goes on all the same.
+                let hidden = match plan.history_unread.get(&object.key.app) {
+                    Some(cause) => Some(cause.clone()),
+                    None if now.rollout.is_none() && now.status == Status::Unreadable => {
+                        Some(holds_text(now))
+                    }
+                    None => None,
+                };
+                match &hidden {
+                    Some(_) if boot < *last + BLIND => continue,
+                    Some(_) => {}
+                    None => *last = boot,
                 }
                 object.ended = match (&now.rollout, now.status) {
+                    _ if let Some(cause) = &hidden => Ended::Held(format!(
+                        "its rollout could not be followed any more: {cause}; `evenkeel plan` shows \
+                         how it goes on"
+                    )),
                     (Some(Rollout::InProgress { detail }), _) => Ended::RollingOut(detail.clone()),
                     (Some(Rollout::Failed { detail }), _) => Ended::RolledBack(detail.clone()),
-                    // A look that failed says nothing about the rollout.
-                    (None, Status::Unreadable) if self.cell.clock.boot() < *last + BLIND => {
-                        continue;
-                    }
-                    (None, Status::Unreadable) => Ended::Held(format!(
-                        "its rollout could not be followed any more: {}; `evenkeel plan` shows how \
-                         it goes on",
-                        holds_text(now)
-                    )),
+                    (None, Status::Unreadable) => continue,
                     (None, Status::InSync) => Ended::Converged,
                     (None, Status::Blocked | Status::Deferred) => Ended::Held(
                         now.holds
