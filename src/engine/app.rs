@@ -128,6 +128,9 @@ impl AppRun<'_> {
         // Once for each lease: nobody else adds to the chain while it lasts, but for late outcomes.
         self.store.check_head(self.app).await?;
         let mut memory = self.store.memory(self.app).await?;
+        if let Origin::TakenOver { .. } = lease.origin() {
+            self.keep_what_was_seen(lease, pending, &mut memory).await?;
+        }
         for (key, object) in &mut memory {
             // One without a document blocks nobody, and waits for this occasion.
             let known = self.set.documents.contains_key(key);
@@ -163,6 +166,21 @@ impl AppRun<'_> {
                 pass.ended = ended?;
                 self.tell(&planned.key, &pass.ended);
             }
+        }
+        Ok(())
+    }
+
+    /// A holder that died is outwaited for so long that what the look before showed of its last write
+    /// may show no more, such as a deployment that it overtook.
+    async fn keep_what_was_seen(
+        &self,
+        lease: &Lease,
+        pending: &[&ObjectPlan],
+        memory: &mut BTreeMap<ResourceKey, ObjectMemory>,
+    ) -> Result<(), AppFault> {
+        for planned in pending {
+            let object = memory.entry(planned.key.clone()).or_default();
+            self.remember(lease, planned, object).await?;
         }
         Ok(())
     }

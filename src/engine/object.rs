@@ -49,7 +49,7 @@ enum Attempt {
 
 /// Whether a reading brought facts that were not in memory.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum News {
+pub(super) enum News {
     Some,
     None,
 }
@@ -301,7 +301,7 @@ impl AppRun<'_> {
         }
     }
 
-    async fn remember(
+    pub(super) async fn remember(
         &self,
         lease: &Lease,
         fresh: &ObjectPlan,

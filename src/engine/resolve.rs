@@ -45,7 +45,13 @@ impl Engine {
         };
         let quiet = self.cell.clock.boot().saturating_sub(lease.quiet_since());
         let wait = still_to_wait(&open, lease.token(), quiet, self.cell.clock.now());
-        self.cell.clock.sleep(wait).await;
+        // What it can still show comes last, what can still come of it before that.
+        let showing = wait.min(SETTLING_BOUND);
+        self.cell.clock.sleep(wait - showing).await;
+        if !showing.is_zero() {
+            self.keep_what_shows(store, lease, set, key, memory).await?;
+            self.cell.clock.sleep(showing).await;
+        }
         let Some((outcome, detail)) = self.find_effect(set, key, memory, &open).await else {
             return Ok(());
         };
@@ -138,6 +144,33 @@ impl Engine {
         if after != *memory {
             store.remember(lease, key, &after).await?;
             *memory = after;
+        }
+        Ok(())
+    }
+
+    /// What a write replaced unseen may show no more by the time that its outcome is known: it is
+    /// looked for as soon as nothing of the write can come any more.
+    async fn keep_what_shows(
+        &self,
+        store: &Store,
+        lease: &Lease,
+        set: &DesiredSet,
+        key: &ResourceKey,
+        memory: &mut ObjectMemory,
+    ) -> Result<(), StoreError> {
+        let scope = Scope::target(key);
+        let snapshot = self.observe(set, &scope).await;
+        let known = Memory {
+            consulted: true,
+            objects: BTreeMap::from([(key.clone(), memory.clone())]),
+            ..Memory::default()
+        };
+        let policy = &Policy::CONTROLLER;
+        let plan = self.plan_from(set, &scope, &snapshot, &known, policy, &BTreeMap::new());
+        let news = plan.objects.into_iter().next().map(|o| o.remember);
+        if let Some(news) = news.filter(|news| !news.is_empty()) {
+            memory.facts.extend(news);
+            store.remember(lease, key, memory).await?;
         }
         Ok(())
     }

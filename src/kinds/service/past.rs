@@ -67,6 +67,23 @@ pub fn written(memory: &ObjectMemory) -> Option<Written> {
     })
 }
 
+/// The UpdateService whose outcome is not known, as it is if it had its effect.
+fn perhaps_written(memory: &ObjectMemory) -> Option<Written> {
+    let open = memory.open.as_ref()?;
+    if open.operation != "ecs.UpdateService" {
+        return None;
+    }
+    let step = open.step.get("detail");
+    let registered = applied(memory, "ecs.RegisterTaskDefinition", "result");
+    Some(Written {
+        base: text(step, "base")?,
+        size: step?.get("size")?.clone(),
+        revision: text(step, "taskDefinition").or_else(|| text(registered, "taskDefinitionArn"))?,
+        deployment: None,
+        at: Some(open.at),
+    })
+}
+
 /// A revision that we registered a moment ago for exactly this base and size, and that no service was
 /// pointed at yet: one that was may have been taken away since, with all else that was set back.
 pub fn prepared(memory: &ObjectMemory, base: &str, size: &Size, now: Timestamp) -> Option<String> {
@@ -144,11 +161,11 @@ pub fn is_ours(written: &Written, primary: &Deployment) -> bool {
 /// The ARN of a revision of somebody else's that our newest write replaced without knowing it:
 /// it was deployed between our last reading and our write.
 pub fn overtaken(facts: &Facts, memory: &ObjectMemory) -> Option<String> {
-    let written = written(memory)?;
     let primary = facts.primary()?;
-    if !is_ours(&written, primary) {
-        return None;
-    }
+    let written = [perhaps_written(memory), written(memory)]
+        .into_iter()
+        .flatten()
+        .find(|written| is_ours(written, primary))?;
     // Remembered from a look at which its deployment still showed.
     if let Some(known) = memory.facts.get("overtaken")
         && text(Some(known), "by").as_deref() == Some(primary.task_definition.as_str())

@@ -244,6 +244,34 @@ fn a_foreign_revision_that_our_write_overtook_gets_the_size_at_once() {
 }
 
 #[test]
+fn a_foreign_revision_is_seen_while_the_write_that_overtook_it_has_no_outcome_yet() {
+    let mut world = world();
+    world.service["taskDefinition"] = json!(arn(8));
+    world.revision = task_definition(8, "512", "1024", ours(json!([])));
+    world.service["deployments"] = json!([
+        deployment("PRIMARY", 8, "IN_PROGRESS", 1),
+        deployment("ACTIVE", 9, "IN_PROGRESS", 2),
+        deployment("ACTIVE", 7, "COMPLETED", 600),
+    ]);
+    world.others = vec![
+        task_definition(9, "256", "512", json!([])),
+        task_definition(7, "256", "512", json!([])),
+    ];
+    assert!(world.decide(bigger()).remember.is_empty());
+    let detail = json!({"base": arn(7), "size": size(512, 1024), "taskDefinition": arn(8)});
+    world.memory.open = Some(crate::model::memory::OpenIntent {
+        id: "i1".into(),
+        at: now(),
+        token: 7,
+        operation: "ecs.UpdateService".into(),
+        step: json!({"operation": "ecs.UpdateService", "detail": detail}),
+        drift: Vec::new(),
+    });
+    let seen = world.decide(bigger()).remember;
+    assert_eq!(seen["overtaken"], json!({"revision": arn(9), "by": arn(8)}));
+}
+
+#[test]
 fn somebodys_return_to_our_revision_is_not_taken_for_our_write() {
     let mut world = world().written();
     world.service["taskDefinition"] = json!(arn(8));
