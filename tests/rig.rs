@@ -100,16 +100,19 @@ impl Rig {
 /// A controller of its own over the same twin and store.
 async fn replica(clock: &Clock, twin: &Twin, store: &embedded::Engine, seed: u64) -> Engine {
     let holder = format!("rig@test/{seed}");
-    replica_through((clock, twin, store), seed, &holder, |http| http).await
+    let place = (clock, twin, store);
+    let replica = replica_through(place, seed, &holder, |http| http).await;
+    replica.unwrap()
 }
 
 /// The controller `holder`, whose every request passes through `wrap`: to AWS first, then to the store.
+/// Or why it could not begin.
 pub async fn replica_through(
     (clock, twin, store): (&Clock, &Twin, &embedded::Engine),
     seed: u64,
     holder: &str,
     wrap: impl Fn(SharedHttpClient) -> SharedHttpClient,
-) -> Engine {
+) -> Result<Engine, String> {
     let entropy = Entropy::seeded(seed);
     let cell = Cell::connect(
         &twin.sdk_config(),
@@ -119,7 +122,7 @@ pub async fn replica_through(
         entropy.clone(),
     )
     .await
-    .unwrap();
+    .map_err(|error| error.to_string())?;
     let store = Store::new(StoreConfig {
         sdk: twin.sdk_config(),
         http: wrap(embedded::http_client(store.clone())),
@@ -130,8 +133,9 @@ pub async fn replica_through(
         clock: clock.clone(),
         entropy,
     });
-    store.create_table(Protection::Embedded).await.unwrap();
-    Engine::new(Arc::new(cell), Some(Arc::new(store)))
+    let created = store.create_table(Protection::Embedded).await;
+    created.map_err(|error| error.to_string())?;
+    Ok(Engine::new(Arc::new(cell), Some(Arc::new(store))))
 }
 
 /// Documents that must be without an error.

@@ -2,6 +2,7 @@
 //! middle: CI, an autoscaler, a person at the same field.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use evenkeel::engine::apply::Wait;
 use evenkeel::model::document::DesiredSet;
@@ -137,6 +138,18 @@ fn count(count: i64) -> Act {
     Arc::new(move |w| w.set_desired_count("main", "web", count).unwrap())
 }
 
+/// The same with rollouts that take as long as a load balancer lets go of tasks: five minutes.
+fn slow(scenario: &Scenario) -> Scenario {
+    let estate = scenario.estate.clone();
+    Scenario {
+        estate: Arc::new(move |w| {
+            estate(w);
+            w.ecs.rollouts.duration = Duration::from_secs(300);
+        }),
+        ..scenario.clone()
+    }
+}
+
 /// Somebody else is at work before or after a write of ours.
 pub fn in_between() -> Vec<Scenario> {
     use Beside::{After, Before};
@@ -149,8 +162,13 @@ pub fn in_between() -> Vec<Scenario> {
         (UPDATE, Before),
         (UPDATE, After),
     ] {
-        found.push(size().with("CI deploys", operation, side, deploy_live()));
-        found.push(size().with(
+        found.push(slow(&size()).with("CI deploys", operation, side, deploy_live()));
+        // What a write overtook unseen is found as long as it shows: two crashes in a row outlast
+        // that where a rollout is over in half a minute.
+        let mut quick = size().with("CI deploys fast", operation, side, deploy_live());
+        quick.crashes = 1;
+        found.push(quick);
+        found.push(slow(&size()).with(
             "CI deploys its template",
             operation,
             side,

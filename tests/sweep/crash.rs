@@ -157,7 +157,7 @@ impl Sweep<'_> {
                 1 => [SAME, OTHER][at % 2],
                 _ => LAST,
             };
-            let goes_on = depth < self.options.crashes;
+            let goes_on = depth < self.options.crashes.min(self.scenario.crashes);
             let (scenario, wraps) = (self.scenario, &self.options.wraps);
             let recovered = self.summary.watch(&scenario.name, &case, || {
                 recover(scenario, &left.fork, next, &self.expected, goes_on, wraps)

@@ -23,6 +23,11 @@ const RUNS: Who = Who {
     seed: 31,
 };
 
+const AGAIN: Who = Who {
+    holder: "one@test/2",
+    seed: 32,
+};
+
 /// What goes wrong with one request. The numbers are those of the list of faults.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Kind {
@@ -103,7 +108,7 @@ pub const KINDS: [Kind; 23] = [
 /// How far a stale read is behind: less than the settling bound, as reads of AWS are.
 const BEHIND: Duration = Duration::from_secs(20);
 /// How often one page comes again.
-const AGAIN: usize = 2;
+const COMES_AGAIN: usize = 2;
 
 impl Kind {
     pub fn name(self) -> &'static str {
@@ -421,7 +426,7 @@ pub fn promised(wire: &Wire, passed: &Passed, incoming: &Incoming) -> Option<Htt
     input.as_object_mut()?.remove(member);
     let outcome = wire.stage().world(|w| {
         let mut answer = w.call(incoming.service, &incoming.operation, &input)?;
-        if times < AGAIN {
+        if times < COMES_AGAIN {
             answer[token] = json!(format!("{TOKEN}{}", times + 1));
         }
         Ok(answer)
@@ -507,7 +512,6 @@ fn disturbed(
         let stage = scenario.resume(start, wraps);
         let wire = Wire::new(&stage, Orders::Fail(faults.to_vec()));
         let lived = scenario.live(RUNS, &wire).await;
-        let (engine, _) = lived.unwrap_or_else(|| panic!("nobody kills it"));
         let passed = wire.passed();
         hold("every_fault_struck", wire.struck() == faults.len(), || {
             format!("{} of {}", wire.struck(), faults.len())
@@ -520,7 +524,12 @@ fn disturbed(
             leave.twice |= more.twice;
             leave.more_runs += more.more_runs;
         }
-        // The process that it befell goes on, once all that is late has come.
+        // The process that it befell goes on, once all that is late has come; one that could not
+        // begin is begun again.
+        let engine = match lived {
+            Some((engine, _)) => engine,
+            None => stage.replica(AGAIN, &wire).await,
+        };
         aftermath::check(scenario, &stage, &engine, expected, leave).await?;
         Ok((passed, stage.world(state::estate)))
     })

@@ -78,6 +78,8 @@ pub struct Scenario {
     pub drift: Act,
     pub between: Option<Between>,
     pub wait: Wait,
+    /// The most crashes in a row that it is promised to stand.
+    pub crashes: usize,
 }
 
 fn nothing() -> Act {
@@ -96,6 +98,7 @@ impl Scenario {
             drift: nothing(),
             between: None,
             wait: Wait::No,
+            crashes: usize::MAX,
             set,
         }
     }
@@ -208,21 +211,21 @@ impl Scenario {
         pass
     }
 
-    /// The life of one process on `wire`, unless it is killed.
+    /// The life of one process on `wire`, unless it is killed or cannot begin.
     pub async fn live(&self, who: Who, wire: &Wire) -> Option<(Engine, Pass)> {
         let life = async {
             if self.history == History::NoTable {
                 wire.begin();
             }
-            let engine = wire.stage().replica(who, wire).await;
+            let engine = wire.stage().begin(who, wire).await.ok()?;
             wire.begin();
             let pass = self.pass(&engine).await;
-            (engine, pass)
+            Some((engine, pass))
         };
         tokio::select! {
             biased;
             () = wire.death() => None,
-            lived = life => Some(lived),
+            lived = life => lived,
         }
     }
 }

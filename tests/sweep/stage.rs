@@ -123,11 +123,16 @@ impl Stage {
         stage
     }
 
-    /// A controller on this stage, whose requests all pass `wire`.
-    pub async fn replica(&self, who: Who, wire: &Wire) -> Engine {
+    /// A controller on this stage, whose requests all pass `wire`, or why it could not begin.
+    pub async fn begin(&self, who: Who, wire: &Wire) -> Result<Engine, String> {
         let wrap = |http: SharedHttpClient| wire.around((self.wrap)(http));
         let place = (&self.clock, &self.twin, &self.store);
         replica_through(place, who.seed, who.holder, wrap).await
+    }
+
+    /// A controller on this stage, whose requests all pass `wire`.
+    pub async fn replica(&self, who: Who, wire: &Wire) -> Engine {
+        self.begin(who, wire).await.unwrap()
     }
 
     /// Every row of the store, in the order of their keys; none where there is no table.
