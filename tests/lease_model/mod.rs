@@ -149,10 +149,12 @@ const FAULTY: [Event; 12] = [
 ];
 
 /// What takes a pause to come to pass, or a view of other processes.
-const NO_PAUSE: [Event; 3] = [
+const NO_PAUSE: [Event; 5] = [
     Event::EndedTakenOver,
     Event::ReplayedIntentMetAShutDoor,
     Event::DoorShut,
+    Event::OutcomeCameLate,
+    Event::EffectAfterItWasGivenUp,
 ];
 /// What takes a lost answer to come to pass, or a view of other processes.
 const NO_LOSS: [Event; 3] = [
