@@ -36,23 +36,30 @@ fn a_pause_beyond_the_lease_a_lost_answer_and_a_blind_wait_end_as_they_should() 
     side_by_side(cases, |run| run());
 }
 
+/// Cases at work at once: enough for all that wait to do so together, and few enough that processes which
+/// work for a second each do not keep each other from it for minutes.
+const AT_ONCE: usize = 24;
+
 /// Runs each case in a thread of its own, and fails with the names of those that failed.
 fn side_by_side<C: Send>(cases: Vec<(String, C)>, run: impl Fn(C) + Sync) {
-    let run = &run;
-    let failed: Vec<String> = std::thread::scope(|scope| {
-        let threads: Vec<_> = cases
-            .into_iter()
-            .map(|(name, case)| {
-                let thread = std::thread::Builder::new().name(name.clone());
-                (name, thread.spawn_scoped(scope, move || run(case)).unwrap())
-            })
-            .collect();
-        threads
-            .into_iter()
-            .filter_map(|(name, thread)| thread.join().is_err().then_some(name))
-            .collect()
-    });
-    assert!(failed.is_empty(), "{failed:#?}");
+    let (run, count) = (&run, cases.len());
+    let mut failed: Vec<String> = Vec::new();
+    let mut cases = cases.into_iter().peekable();
+    while cases.peek().is_some() {
+        std::thread::scope(|scope| {
+            let threads: Vec<_> = cases
+                .by_ref()
+                .take(AT_ONCE)
+                .map(|(name, case)| {
+                    let thread = std::thread::Builder::new().name(name.clone());
+                    (name, thread.spawn_scoped(scope, move || run(case)).unwrap())
+                })
+                .collect();
+            let ended = threads.into_iter();
+            failed.extend(ended.filter_map(|(name, thread)| thread.join().is_err().then_some(name)));
+        });
+    }
+    assert!(failed.is_empty(), "of {count} cases: {failed:#?}");
 }
 
 fn ended(command: Command) -> Ended {
