@@ -56,7 +56,8 @@ fn side_by_side<C: Send>(cases: Vec<(String, C)>, run: impl Fn(C) + Sync) {
                 })
                 .collect();
             let ended = threads.into_iter();
-            failed.extend(ended.filter_map(|(name, thread)| thread.join().is_err().then_some(name)));
+            failed
+                .extend(ended.filter_map(|(name, thread)| thread.join().is_err().then_some(name)));
         });
     }
     assert!(failed.is_empty(), "of {count} cases: {failed:#?}");
