@@ -7,6 +7,7 @@ use evenkeel::twin::wire::TwinError;
 use rustix::process::Signal;
 
 use super::front::{Front, Seen, Verdict};
+use super::shim::WallClock;
 use super::{APPLY, Case, assert_at_rest, assert_says, case, ended, said, side_by_side};
 use crate::process::estate::{SHOP, shop};
 use crate::process::{Bench, LIMIT, Running, until};
@@ -123,10 +124,12 @@ fn stay_out(point: &'static str, then: &str) {
         _ => assert_says(&first, &["expired", "sign in again"]),
     }
     assert!(!said(&first).contains("iam-policy"), "{}", first.all());
-    // Who signs in again goes on where it ended.
+    // Who signs in again, an hour later, goes on where it ended.
     forget(&bench);
     front.judges(|_| Verdict::Pass);
-    ended(apply()).expect(0);
+    let later = WallClock::new(bench.folder(), "later");
+    later.step(3600);
+    ended(later.of(apply())).expect(0);
     assert_at_rest(&bench);
     let history = bench.run(["history"]).expect(0);
     assert!(!history.out.contains("Unknown"), "{}", history.all());
