@@ -93,6 +93,7 @@ fn granted(who: Who, token: u64, grant: &str) -> Happening {
         token,
         grant: grant.into(),
         boot: seconds(0),
+        at: seconds(0),
     }
 }
 
@@ -103,6 +104,7 @@ fn touched(who: Who, grant: &str, how: Touch) -> Happening {
         grant: grant.into(),
         how,
         boot: seconds(0),
+        at: seconds(0),
     }
 }
 
@@ -229,6 +231,7 @@ fn violations() -> Vec<(&'static str, Ghost, Happening)> {
         g.note(&granted(SECOND, 2, "h"));
         Happening::Sent(update("i"))
     });
+    add("S2b", &|_, _| granted(SECOND, 2, "h"));
     add("S3", &|g, first| {
         g.note(&granted(SECOND, 2, "h"));
         appended(

@@ -54,6 +54,8 @@ pub struct Grant {
     pub token: u64,
     pub who: Who,
     pub released: bool,
+    /// When its row was last touched, in true time.
+    pub touched: Duration,
     /// When its newest renewal that succeeded was sent, on the holder's boot clock.
     pub renewed: Duration,
 }
@@ -101,6 +103,7 @@ impl Ghost {
                 token,
                 grant,
                 boot,
+                at,
             } => {
                 let app = self.app(app);
                 // With the row of an app that was never written its tokens are forgotten.
@@ -115,6 +118,7 @@ impl Ghost {
                     token: *token,
                     who: *who,
                     released: false,
+                    touched: *at,
                     renewed: *boot,
                 };
                 app.grants.insert(grant.clone(), new);
@@ -124,6 +128,7 @@ impl Ghost {
                 grant,
                 how,
                 boot,
+                at,
                 ..
             } => {
                 let app = self.app(app);
@@ -134,6 +139,7 @@ impl Ghost {
                     known.released |= *how == Touch::Released;
                     if matches!(how, Touch::Renewed | Touch::Intended) {
                         known.renewed = known.renewed.max(*boot);
+                        known.touched = *at;
                     }
                 }
             }

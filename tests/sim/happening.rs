@@ -62,6 +62,7 @@ pub enum Happening {
         token: u64,
         grant: String,
         boot: Duration,
+        at: Duration,
     },
     /// A holder's request that needs its grant to be the one in the row succeeded.
     Touched {
@@ -70,6 +71,7 @@ pub enum Happening {
         grant: String,
         how: Touch,
         boot: Duration,
+        at: Duration,
     },
     /// A person took the lease from its holder.
     Fenced { app: String, token: u64 },
@@ -159,7 +161,7 @@ pub fn of_store(
     let mut happenings = Vec::new();
     match operation {
         "PutItem" => put(who, &input["Item"], (boot, at), &mut happenings),
-        "UpdateItem" => touch(who, input, false, boot, &mut happenings),
+        "UpdateItem" => touch(who, input, false, (boot, at), &mut happenings),
         "TransactWriteItems" => {
             let parts = input["TransactItems"].as_array().into_iter().flatten();
             let parts: Vec<&Value> = parts.collect();
@@ -170,9 +172,15 @@ pub fn of_store(
                 if part["Put"].is_object() {
                     put(who, &part["Put"]["Item"], (boot, at), &mut happenings);
                 } else if part["Update"].is_object() {
-                    touch(who, &part["Update"], appends, boot, &mut happenings);
+                    touch(who, &part["Update"], appends, (boot, at), &mut happenings);
                 } else if part["ConditionCheck"].is_object() {
-                    touch(who, &part["ConditionCheck"], appends, boot, &mut happenings);
+                    touch(
+                        who,
+                        &part["ConditionCheck"],
+                        appends,
+                        (boot, at),
+                        &mut happenings,
+                    );
                 } else if part["Delete"].is_object() {
                     open(&part["Delete"]["Key"], None, &mut happenings);
                 }
@@ -206,6 +214,7 @@ fn put(who: Who, item: &Value, (boot, at): (Duration, Duration), happenings: &mu
                 token,
                 grant: text("grant"),
                 boot,
+                at,
             }
         } else {
             Happening::Fenced {
@@ -239,7 +248,13 @@ fn open(row: &Value, intent: Option<String>, happenings: &mut Vec<Happening>) {
 
 /// A part that asks for the lease row to be ours: a renewal, a release, or the condition of an
 /// intent or of a memory.
-fn touch(who: Who, part: &Value, appends: bool, boot: Duration, happenings: &mut Vec<Happening>) {
+fn touch(
+    who: Who,
+    part: &Value,
+    appends: bool,
+    (boot, at): (Duration, Duration),
+    happenings: &mut Vec<Happening>,
+) {
     if sk(&part["Key"]) != "LEASE" {
         return;
     }
@@ -262,6 +277,7 @@ fn touch(who: Who, part: &Value, appends: bool, boot: Duration, happenings: &mut
             .to_owned(),
         how,
         boot,
+        at,
     });
 }
 

@@ -37,6 +37,11 @@ pub static LAWS: &[Law] = &[
         broken: one_holder_sends,
     },
     Law {
+        number: "S2b",
+        says: "a lease is taken over only when its row has stood still for a lease",
+        broken: only_the_dead_are_followed,
+    },
+    Law {
         number: "S3",
         says: "an intent carries the newest token of its app",
         broken: no_intent_under_an_old_token,
@@ -165,6 +170,25 @@ fn one_holder_sends(ghost: &Ghost, now: &Happening) -> Option<String> {
         format!(
             "{} sent under token {}, and {} was granted",
             write.key, write.token, newest.token
+        )
+    })
+}
+
+fn only_the_dead_are_followed(ghost: &Ghost, now: &Happening) -> Option<String> {
+    let Happening::Granted { who, app, at, .. } = now else {
+        return None;
+    };
+    let known = ghost.apps.get(app)?;
+    let last = known.grants.get(known.current.as_ref()?)?;
+    if ghost.deranged.contains(&who.replica) {
+        return None;
+    }
+    let still = at.saturating_sub(last.touched);
+    // Clocks may run as much as they are assumed to, and no more.
+    (still < LEASE_DURATION * 9 / 10).then(|| {
+        format!(
+            "{app}: taken over from {:?}, which moved {still:?} ago",
+            last.who
         )
     })
 }

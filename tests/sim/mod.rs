@@ -395,6 +395,7 @@ impl Play {
         self.stage.ghost(|g| {
             let app = g.app(&self.apps[app].name);
             (app.fenced, app.row_lost) = (true, true);
+            app.current = None;
         });
     }
 }
