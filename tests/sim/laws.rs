@@ -143,6 +143,12 @@ fn tokens_only_grow(ghost: &Ghost, now: &Happening) -> Option<String> {
         return None;
     };
     let known = ghost.apps.get(app)?;
+    // The same grant can arrive twice: late, when somebody has deleted the row that it made at first.
+    if let Happening::Granted { grant, .. } = now
+        && known.grants.contains_key(grant)
+    {
+        return None;
+    }
     // A row that is deleted before the app was ever written takes its tokens with it, and nothing
     // carries one of them.
     if known.row_lost && known.seq == 0 {
