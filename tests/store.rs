@@ -98,6 +98,7 @@ impl World {
         let http = SharedHttpClient::new(Unlucky {
             inner: self.http.clone(),
             script: script.clone(),
+            clock: self.clock.clone(),
         });
         (self.store_through(holder, http), script)
     }
@@ -205,6 +206,8 @@ enum Misfortune {
     Answered(u16, String),
     /// It is done, and answered with this.
     DoneBut(u16, String),
+    /// It arrives a second later.
+    Late,
 }
 
 fn cancelled(codes: &[&str]) -> Misfortune {
@@ -230,6 +233,7 @@ fn fault(code: &str) -> String {
 struct Unlucky {
     inner: SharedHttpClient,
     script: Script,
+    clock: Clock,
 }
 
 impl HttpClient for Unlucky {
@@ -241,6 +245,7 @@ impl HttpClient for Unlucky {
         SharedHttpConnector::new(UnluckyConnector {
             inner: self.inner.http_connector(settings, components),
             script: self.script.clone(),
+            clock: self.clock.clone(),
         })
     }
 }
@@ -249,6 +254,7 @@ impl HttpClient for Unlucky {
 struct UnluckyConnector {
     inner: SharedHttpConnector,
     script: Script,
+    clock: Clock,
 }
 
 fn lost<T>() -> Result<T, ConnectorError> {
@@ -276,6 +282,13 @@ impl HttpConnector for UnluckyConnector {
             Some(Misfortune::LostBefore) => HttpConnectorFuture::ready(lost()),
             Some(Misfortune::Answered(status, body)) => {
                 HttpConnectorFuture::ready(Ok(answer(status, body)))
+            }
+            Some(Misfortune::Late) => {
+                let (inner, clock) = (self.inner.clone(), self.clock.clone());
+                HttpConnectorFuture::new(async move {
+                    clock.sleep(Duration::from_secs(1)).await;
+                    inner.call(request).await
+                })
             }
             Some(misfortune) => {
                 let done = self.inner.call(request);
@@ -731,6 +744,47 @@ async fn a_grant_whose_answer_got_lost_is_recognised_and_counted_from_its_own_se
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_first_grant_that_somebody_overtook_does_not_begin_at_1_again() {
+    let world = World::embedded().await;
+    let (slow, script) = world.unlucky("slow@a/1", &[("TransactWriteItems", Misfortune::Late)]);
+    let meanwhile = async {
+        world.clock.sleep(Duration::from_millis(500)).await;
+        let quick = world.store("quick@b/2");
+        let lease = quick.acquire("shop", Patience::No).await.unwrap();
+        world.intend(&quick, &lease, &web()).await;
+        world.delete_row("shop", "LEASE").await;
+        lease.token()
+    };
+    let (lease, overtaken) = tokio::join!(slow.acquire("shop", Patience::No), meanwhile);
+    assert!(script.lock().unwrap().is_empty());
+    let token = lease.unwrap().token();
+    assert!(token > overtaken, "{token} after {overtaken}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_first_grant_whose_answer_got_lost_is_recognised() {
+    let world = World::embedded().await;
+    let (store, script) = world.unlucky(
+        "me@a/1",
+        &[
+            ("TransactWriteItems", Misfortune::LostAfter),
+            (
+                "TransactWriteItems",
+                cancelled(&["ConditionalCheckFailed", "None"]),
+            ),
+        ],
+    );
+    let sent = world.clock.boot();
+    let lease = store.acquire("shop", Patience::No).await.unwrap();
+    assert!(script.lock().unwrap().is_empty());
+    assert_eq!(
+        (lease.token(), lease.deadline()),
+        (1, sent + LEASE_DURATION)
+    );
+    store.renew(&lease).await.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
 async fn an_intent_meets_every_misfortune_and_is_written_exactly_once() {
     let conflict = ["None", "TransactionConflict", "None", "None"];
     let internal = fault("InternalServerError");
@@ -751,7 +805,11 @@ async fn an_intent_meets_every_misfortune_and_is_written_exactly_once() {
             ("TransactWriteItems", Misfortune::LostAfter),
         ];
         let (store, script) = world.unlucky("me@a/1", &script);
-        let lease = store.acquire("shop", Patience::No).await.unwrap();
+        let lease = world
+            .store("me@a/1")
+            .acquire("shop", Patience::No)
+            .await
+            .unwrap();
         let sent = world.clock.boot();
         let intent = world.intent(&web());
         let id = intent.id.clone();
@@ -784,7 +842,11 @@ async fn an_outcome_meets_every_misfortune_and_is_written_exactly_once() {
     ] {
         let world = World::embedded().await;
         let (store, script) = world.unlucky("me@a/1", &[]);
-        let lease = store.acquire("shop", Patience::No).await.unwrap();
+        let lease = world
+            .store("me@a/1")
+            .acquire("shop", Patience::No)
+            .await
+            .unwrap();
         let id = world.intend(&store, &lease, &web()).await;
         script.lock().unwrap().extend([
             ("TransactWriteItems", misfortune.clone()),
@@ -815,7 +877,11 @@ async fn a_lost_answer_without_a_remembered_token_is_found_in_the_chain() {
         ("TransactWriteItems", cancelled(&refused)),
     ];
     let (store, _) = world.unlucky("me@a/1", &script);
-    let lease = store.acquire("shop", Patience::No).await.unwrap();
+    let lease = world
+        .store("me@a/1")
+        .acquire("shop", Patience::No)
+        .await
+        .unwrap();
     let sent = world.clock.boot();
     let permit = store
         .intend(&lease, world.intent(&web()), world.rate().await)
@@ -844,7 +910,11 @@ async fn a_store_that_never_answers_gives_an_error_and_no_permit() {
     let world = World::embedded().await;
     let script = vec![("TransactWriteItems", Misfortune::LostBefore); 20];
     let (store, _) = world.unlucky("me@a/1", &script);
-    let lease = store.acquire("shop", Patience::No).await.unwrap();
+    let lease = world
+        .store("me@a/1")
+        .acquire("shop", Patience::No)
+        .await
+        .unwrap();
     let error = store
         .intend(&lease, world.intent(&web()), world.rate().await)
         .await

@@ -49,15 +49,6 @@ impl Store {
             .collect()
     }
 
-    /// The highest token that the app's chain knows of.
-    pub(super) async fn highest_token(&self, app: &str) -> Result<u64, StoreError> {
-        let pk = self.pk(app);
-        let head = self.table.get(&pk, rows::HEAD).await?;
-        Ok(head
-            .and_then(|head| rows::number_of(&head, "token").ok())
-            .unwrap_or_default())
-    }
-
     /// The app's chain with its head, of one moment.
     ///
     /// # Errors

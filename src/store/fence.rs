@@ -1,11 +1,11 @@
 //! Fences: how a person takes a lease from its holder, and what is kept of it.
 
-use aws_sdk_dynamodb::types::Put;
+use aws_sdk_dynamodb::types::{ConditionCheck, Put, TransactWriteItem};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::Store;
-use super::call::Transacted;
+use super::call::{Transacted, value};
 use super::error::StoreError;
 use super::lease_row::{decode, encode};
 use super::rows::{self, Item};
@@ -35,12 +35,30 @@ const LOST_TOKEN_JUMP: u64 = 1_000_000;
 
 impl Store {
     /// The token of a grant where there is no lease row: 1 for an app that was never written, and above
-    /// all that were ever granted where somebody has deleted the row.
-    pub(super) async fn first_token(&self, app: &str) -> Result<u64, StoreError> {
-        Ok(match self.highest_token(app).await? {
+    /// all that were ever granted where somebody has deleted the row. With the part of a transaction
+    /// that holds as long as the chain ends where it did.
+    pub(super) async fn first_token(
+        &self,
+        app: &str,
+    ) -> Result<(u64, TransactWriteItem), StoreError> {
+        let pk = self.pk(app);
+        let head = self.table.get(&pk, rows::HEAD).await?;
+        let token = match known_token(head.as_ref()) {
             0 => 1,
             known => known + LOST_TOKEN_JUMP,
-        })
+        };
+        let check = ConditionCheck::builder()
+            .table_name(&self.table.name)
+            .key("pk", rows::text(&pk))
+            .key("sk", rows::text(rows::HEAD));
+        let check = match head.as_ref().and_then(|head| value(head, "seq")) {
+            Some(seq) => check
+                .condition_expression("#seq = :seq")
+                .expression_attribute_values(":seq", seq),
+            None => check.condition_expression("attribute_not_exists(#seq)"),
+        };
+        let check = check.expression_attribute_names("#seq", "seq").build();
+        Ok((token, self.part(check, |p, b| p.condition_check(b))?))
     }
 
     /// Takes the lease from whoever holds it, for a person who gives a reason: the token grows, so
@@ -63,7 +81,10 @@ impl Store {
             let fenced = rows::number_of(&item, "token").ok();
             let token = match fenced {
                 Some(token) => token + 1,
-                None => self.highest_token(app).await? + LOST_TOKEN_JUMP,
+                None => {
+                    let head = self.table.get(&pk, rows::HEAD).await?;
+                    known_token(head.as_ref()) + LOST_TOKEN_JUMP
+                }
             };
             let now = self.table.clock.now();
             let row = LeaseRow {
@@ -107,7 +128,7 @@ impl Store {
             .table_name(&self.table.name)
             .set_item(Some(encode(pk, row)));
         // Only the token has to be as it was read: a heartbeat in between changes nothing.
-        let put = match super::call::value(read, "token") {
+        let put = match value(read, "token") {
             Some(token) => put
                 .condition_expression("#token = :token")
                 .expression_attribute_names("#token", "token")
@@ -148,4 +169,10 @@ impl Store {
             })
             .collect()
     }
+}
+
+/// The highest token that a chain's head knows of.
+fn known_token(head: Option<&Item>) -> u64 {
+    head.and_then(|head| rows::number_of(head, "token").ok())
+        .unwrap_or_default()
 }

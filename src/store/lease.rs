@@ -5,8 +5,10 @@ use std::pin::pin;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use aws_sdk_dynamodb::types::Put;
+
 use super::Store;
-use super::call::{Before, Written};
+use super::call::{Before, Transacted, Written};
 use super::error::StoreError;
 use super::lease_row::{RELEASED, RENEWAL, STILL_OURS, Write, encode, names};
 use super::process::Life;
@@ -226,50 +228,20 @@ impl Store {
     ) -> Result<Option<Lease>, StoreError> {
         self.index(app).await?;
         let grant = self.table.entropy.id();
-        let mut row = LeaseRow {
+        let row = LeaseRow {
             process: self.process.clone(),
             ..watch::granted(app, over, &self.holder, &grant, self.table.clock.now())
         };
-        if over.is_none() {
-            row.token = self.first_token(app).await?;
-        }
-        let pk = self.pk(app);
-        let item = encode(&pk, &row);
-        let written = self
-            .table
-            .write_if("dynamodb.PutItem", &pk, || {
-                let put = self
-                    .table
-                    .client
-                    .put_item()
-                    .table_name(&self.table.name)
-                    .set_item(Some(item.clone()));
-                match over {
-                    None => put
-                        .condition_expression("attribute_not_exists(#pk)")
-                        .expression_attribute_names("#pk", "pk"),
-                    Some(over) => put
-                        .condition_expression("#token = :token AND #version = :version")
-                        .expression_attribute_names("#token", "token")
-                        .expression_attribute_names("#version", "version")
-                        .expression_attribute_values(":token", rows::number(over.token))
-                        .expression_attribute_values(":version", rows::number(over.version)),
-                }
-                .send()
-            })
-            .await?;
-        let sent = match written {
-            Written::Done(sent) => sent,
-            Written::Refused(Before::Nothing) => return Ok(None),
-            // The refusal may be the echo of our own success: the row says whose grant it is.
-            Written::Refused(Before::LostAnswer(sent)) => match self.lease_row(app).await? {
-                Some(now) if now.grant == grant && now.state == LeaseState::Held => sent,
-                _ => return Ok(None),
-            },
+        let granted = match over {
+            Some(over) => self.put_over(over, &row).await?,
+            None => self.put_first(row).await?,
+        };
+        let Some((sent, token)) = granted else {
+            return Ok(None);
         };
         Ok(Some(Lease(Arc::new(Held {
             app: app.to_owned(),
-            token: row.token,
+            token,
             grant,
             origin,
             quiet_since: self.table.clock.boot().saturating_sub(silent),
@@ -278,6 +250,68 @@ impl Store {
                 standing: Standing::Ours,
             }),
         }))))
+    }
+
+    /// Puts `row` where `over` stands: when that was sent and its token, or `None` if it stands no more.
+    async fn put_over(
+        &self,
+        over: &LeaseRow,
+        row: &LeaseRow,
+    ) -> Result<Option<(Duration, u64)>, StoreError> {
+        let pk = self.pk(&row.app);
+        let item = encode(&pk, row);
+        let written = self
+            .table
+            .write_if("dynamodb.PutItem", &pk, || {
+                self.table
+                    .client
+                    .put_item()
+                    .table_name(&self.table.name)
+                    .set_item(Some(item.clone()))
+                    .condition_expression("#token = :token AND #version = :version")
+                    .expression_attribute_names("#token", "token")
+                    .expression_attribute_names("#version", "version")
+                    .expression_attribute_values(":token", rows::number(over.token))
+                    .expression_attribute_values(":version", rows::number(over.version))
+                    .send()
+            })
+            .await?;
+        let sent = match written {
+            Written::Done(sent) => Some(sent),
+            Written::Refused(before) => self.echo(row, before).await?,
+        };
+        Ok(sent.map(|sent| (sent, row.token)))
+    }
+
+    /// Puts the row of an app that has none, with a token above all that its chain knows, if the chain
+    /// still ends where it did: whoever was granted the lease and wrote in between, and then lost its
+    /// row to a person, is seen that way.
+    async fn put_first(&self, row: LeaseRow) -> Result<Option<(Duration, u64)>, StoreError> {
+        let pk = self.pk(&row.app);
+        let (token, unmoved) = self.first_token(&row.app).await?;
+        let row = LeaseRow { token, ..row };
+        let put = Put::builder()
+            .table_name(&self.table.name)
+            .set_item(Some(encode(&pk, &row)))
+            .condition_expression("attribute_not_exists(#pk)")
+            .expression_attribute_names("#pk", "pk");
+        let parts = [self.part(put.build(), |p, b| p.put(b))?, unmoved];
+        let sent = match self.table.transact(&pk, &row.grant, &parts).await? {
+            Transacted::Done(sent) => Some(sent),
+            Transacted::Cancelled(_, before) => self.echo(&row, before).await?,
+        };
+        Ok(sent.map(|sent| (sent, token)))
+    }
+
+    /// When `row` was sent if it stands after all: a refusal may be the echo of its own success.
+    async fn echo(&self, row: &LeaseRow, before: Before) -> Result<Option<Duration>, StoreError> {
+        let Before::LostAnswer(sent) = before else {
+            return Ok(None);
+        };
+        Ok(match self.lease_row(&row.app).await? {
+            Some(now) if now.grant == row.grant && now.state == LeaseState::Held => Some(sent),
+            _ => None,
+        })
     }
 
     /// Renews the lease; its deadline then counts from before the call.

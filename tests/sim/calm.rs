@@ -9,7 +9,7 @@ use serde_json::json;
 use super::dice::Dice;
 use super::estate::CLUSTER;
 use super::replica::{File, Replica, TABLE};
-use super::weather::{Frozen, Strike};
+use super::weather::Frozen;
 use super::{Play, estate};
 
 /// Within which time of clear weather all is as the documents say: an hour of being set back again
@@ -192,12 +192,9 @@ fn in_the_end(play: &Play) {
         play.stage
             .break_law("S29", "a secret in a row of the store".to_owned());
     }
-    // Nothing that speaks TLS delivers a request twice; if it did, ECS could not tell it from two.
-    let twice = (Strike::Twice, "ecs.UpdateService".to_owned());
-    if play.stage.weather(|w| w.struck.contains_key(&twice)) {
-        return;
-    }
-    for (service, image) in &play.deployed {
+    let overtaken = play.stage.ghost(|g| g.overtaken.clone());
+    let deployed = play.deployed.iter();
+    for (service, image) in deployed.filter(|(service, _)| !overtaken.contains(*service)) {
         let images: Vec<String> = play.stage.twin().world(|w| {
             w.task_definition_of(CLUSTER, service)
                 .map(|d| d.images().map(str::to_owned).collect())

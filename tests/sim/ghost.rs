@@ -3,11 +3,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
+use evenkeel::aws::door::CALL_TIMEOUT;
 use evenkeel::model::entry::{Entry, GENESIS, Outcome, Record};
 use evenkeel::model::key::ResourceKey;
 
 use super::estate::AppWish;
-use super::happening::{Happening, Touch, Who};
+use super::happening::{Happening, Touch, Who, objects_of};
 
 /// The past.
 #[derive(Debug, Default)]
@@ -25,6 +26,9 @@ pub struct Ghost {
     pub read_only: BTreeSet<usize>,
     /// The counts that documents ever asked for, by service.
     pub counts: BTreeMap<String, BTreeSet<i64>>,
+    /// Services that an update reached when its sender had long given it up, or for a second time: ECS
+    /// cannot tell it from a wish of now.
+    pub overtaken: BTreeSet<String>,
     /// How often each sort of thing happened.
     pub happened: BTreeMap<&'static str, u64>,
 }
@@ -178,6 +182,12 @@ impl Ghost {
                 let intent = landed.sent.intent.as_ref();
                 if let Some(write) = intent.and_then(|i| self.writes.get_mut(i)) {
                     write.landed += 1;
+                }
+                let sent = &landed.sent;
+                let late = landed.at.saturating_sub(sent.at) > CALL_TIMEOUT;
+                if sent.operation == "ecs.UpdateService" && (late || landed.again) {
+                    let services = objects_of(&sent.operation, &sent.input);
+                    self.overtaken.extend(services);
                 }
             }
             Happening::Loaded {
