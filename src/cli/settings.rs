@@ -1,19 +1,18 @@
 //! Settings: what `evenkeel.yaml` says, and where it is wrong.
 
-use std::collections::HashMap;
 use std::io::ErrorKind;
 use std::path::Path;
 use std::time::Duration;
 
+use serde::Deserialize;
 use serde_saphyr::{Location, Spanned};
 
 use super::store_spec::StoreSpec;
 
 /// The file that is read when `--settings` names no other.
 pub const SETTINGS_FILE: &str = "evenkeel.yaml";
-/// Largest settings file, in bytes: four lines need no more.
+/// Largest settings file, in bytes.
 const LARGEST: usize = 64 * 1024;
-const FIELDS: [&str; 4] = ["account", "interval", "region", "store"];
 
 /// What `evenkeel.yaml` sets.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -102,54 +101,66 @@ pub fn parse(file: &str, text: &str) -> Result<Settings, SettingsError> {
     if empty {
         return Ok(Settings::default());
     }
-    let fields: HashMap<Spanned<String>, Spanned<String>> =
+    let written: Written =
         serde_saphyr::from_str(text).map_err(|e| wrong(e.location(), said(&e)))?;
-    let mut fields: Vec<_> = fields.into_iter().collect();
-    fields.sort_by_key(|(name, _)| (name.referenced.line(), name.referenced.column()));
-    let mut settings = Settings::default();
-    for (name, value) in fields {
-        let bad = |what: String| wrong(Some(value.referenced), what);
-        let text = value.value.as_str();
-        match name.value.as_str() {
-            "account" => {
-                if text.len() != 12 || !text.bytes().all(|b| b.is_ascii_digit()) {
-                    return Err(bad(format!(
-                        "account {text:?} is not twelve digits; quote it, as in \"012345678901\""
-                    )));
-                }
-                settings.account = Some(text.to_owned());
-            }
-            "region" => {
-                let legal = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-';
-                if text.is_empty() || !text.bytes().all(legal) {
-                    return Err(bad(format!(
-                        "region {text:?} is not a region; write one such as eu-central-1"
-                    )));
-                }
-                settings.region = Some(text.to_owned());
-            }
-            "store" => {
-                let spec = text.parse::<StoreSpec>();
-                settings.store = Some(spec.map_err(|e| bad(format!("store: {e}")))?);
-            }
-            "interval" => {
-                let interval = duration(text).map_err(|e| bad(format!("interval: {e}")))?;
-                settings.interval = Some(interval);
-            }
-            unknown => {
-                let near = nearest(unknown, FIELDS.iter().copied())
-                    .map_or_else(String::new, |n| format!("; did you mean `{n}`?"));
-                return Err(wrong(
-                    Some(name.referenced),
-                    format!(
-                        "`{unknown}` is not a setting{near} (there are {})",
-                        FIELDS.join(", ")
-                    ),
-                ));
-            }
-        }
+    written.meant().map_err(|(at, what)| wrong(Some(at), what))
+}
+
+/// The file as it is written: every value with its place.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+struct Written {
+    account: Option<Spanned<String>>,
+    region: Option<Spanned<String>>,
+    store: Option<Spanned<String>>,
+    interval: Option<Spanned<String>>,
+}
+
+/// What is wrong with a value, and where it stands.
+type Bad = (Location, String);
+
+impl Written {
+    fn meant(self) -> Result<Settings, Bad> {
+        Ok(Settings {
+            account: understood(self.account, account)?,
+            region: understood(self.region, region)?,
+            store: understood(self.store, |text| {
+                text.parse().map_err(|e| format!("store: {e}"))
+            })?,
+            interval: understood(self.interval, |text| {
+                duration(text).map_err(|e| format!("interval: {e}"))
+            })?,
+        })
     }
-    Ok(settings)
+}
+
+/// A value that was written, as `read` understands it.
+fn understood<T>(
+    written: Option<Spanned<String>>,
+    read: impl Fn(&str) -> Result<T, String>,
+) -> Result<Option<T>, Bad> {
+    written
+        .map(|text| read(&text.value).map_err(|what| (text.referenced, what)))
+        .transpose()
+}
+
+fn account(text: &str) -> Result<String, String> {
+    if text.len() != 12 || !text.bytes().all(|b| b.is_ascii_digit()) {
+        return Err(format!(
+            "account {text:?} is not twelve digits; quote it, as in \"012345678901\""
+        ));
+    }
+    Ok(text.to_owned())
+}
+
+fn region(text: &str) -> Result<String, String> {
+    let legal = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-';
+    if text.is_empty() || !text.bytes().all(legal) {
+        return Err(format!(
+            "region {text:?} is not a region; write one such as eu-central-1"
+        ));
+    }
+    Ok(text.to_owned())
 }
 
 /// What the reader says, in our words where its own speak to programmers.
@@ -160,6 +171,18 @@ fn said(error: &serde_saphyr::Error) -> String {
         }
         serde_saphyr::Error::DuplicateMappingKey { key: None, .. } => {
             "a setting is set twice; keep one of the two".to_owned()
+        }
+        serde_saphyr::Error::SerdeUnknownField {
+            field, expected, ..
+        } => {
+            let near = nearest(field, expected.iter().copied())
+                .map_or_else(String::new, |n| format!("; did you mean `{n}`?"));
+            let mut known = expected.clone();
+            known.sort_unstable();
+            format!(
+                "`{field}` is not a setting{near} (there are {})",
+                known.join(", ")
+            )
         }
         other => other.to_string(),
     }
