@@ -4,11 +4,13 @@ use std::sync::Mutex;
 
 use evenkeel::engine::apply::{ApplyOptions, Pinned, Wait};
 use evenkeel::engine::progress::{Event, Progress, Silent};
+use evenkeel::model::change::{Hold, Risk, Step};
 use evenkeel::model::pass::Ended;
+use evenkeel::model::plan::Status;
 use evenkeel::model::scope::Scope;
-use evenkeel::store::{LEASE_DURATION, Patience};
+use evenkeel::store::{LEASE_DURATION, NewIntent, Patience};
 use evenkeel::twin::estate::FargateService;
-
+use serde_json::json;
 use tokio_util::sync::CancellationToken;
 
 use crate::rig::{EVERYTHING, Rig, load};
@@ -104,4 +106,47 @@ async fn one_that_waits_for_anothers_lease_says_whose() {
     let watcher = Watcher::default();
     rig.engine.apply(&set, plan, &options, &watcher).await;
     assert_eq!(waited(&watcher.0.lock().unwrap()), None);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_history_says_of_a_frozen_app_is_asked_again_when_it_is_mended() {
+    let rig = Rig::new().await;
+    rig.twin.world(|w| {
+        w.add_service(&FargateService::new("main", "web").size(256, 512))
+            .unwrap();
+    });
+    let set = load(
+        "apiVersion: evenkeel/v1alpha1\nkind: Service\nmetadata: {app: shop, name: web}\n\
+         spec: {cluster: main, cpu: 256, memory: 512}\n",
+    );
+    assert_eq!(rig.plan(&set).await.objects[0].status, Status::InSync);
+    // Another one dies in the middle of a write.
+    let other = rig.another(8).await;
+    let store = other.store.as_ref().unwrap();
+    let lease = store.acquire("shop", Patience::No).await.unwrap();
+    let intent = NewIntent {
+        id: other.cell.entropy.id(),
+        key: set.documents.keys().next().unwrap().clone(),
+        step: Step {
+            operation: "ecs.UpdateService".into(),
+            object: "main/web".into(),
+            title: "set the count of web to 3".into(),
+            detail: json!({"desiredCount": 3}),
+        },
+        drift: Vec::new(),
+        risk: Risk::Routine,
+        plan: "p".into(),
+    };
+    let token = other.cell.budget.take("ecs.UpdateService").await;
+    store.intend(&lease, intent, token).await.unwrap();
+
+    let mut torn = set.clone();
+    torn.frozen.add("shop");
+    assert_eq!(rig.plan(&torn).await.objects[0].status, Status::Blocked);
+    let mended = rig.plan(&set).await;
+    assert!(
+        matches!(mended.objects[0].holds[..], [Hold::OpenIntent { .. }]),
+        "{:#?}",
+        mended.objects[0]
+    );
 }

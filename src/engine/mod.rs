@@ -126,8 +126,9 @@ impl Engine {
         }
         drop(queries);
         let plan = self.plan_from(set, scope, &snapshot, &memory, policy, &reads);
-        // What is on its way is looked at with its history again.
-        for object in plan.objects.iter().filter(|o| o.rollout.is_some()) {
+        // Only where all is in order has it served: what is on its way, or was held back when history
+        // said what to do with it, is looked at with its history again.
+        for object in plan.objects.iter().filter(|o| needs_history(o)) {
             self.forget(&object.key.app);
         }
         plan
