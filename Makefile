@@ -5,8 +5,9 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 .PHONY: help demo test prove lint docs bench clean needs
 
-# On a CI machine a missing oracle is a failure; at home it is a line that says what was skipped.
-ORACLES := tests/oracles/run $(if $(CI),--require moto --require ministack --require awscli)
+# On a CI machine a missing oracle is a failure; at home it is a line that says what was skipped. DynamoDB Local runs on Java.
+JAVA := $(shell command -v java)
+ORACLES := tests/oracles/run $(if $(CI),--require moto --require ministack --require awscli $(if $(JAVA),--require dynamodb-local))
 
 help: ## Say what there is
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)

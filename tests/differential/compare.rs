@@ -42,7 +42,6 @@ const NAMES_WITHIN: &[&str] = &["PolicyName", "ScheduledActionName"];
 
 /// Lists whose order means something.
 const ORDERED: &[&str] = &[
-    "taskDefinitionArns",
     "deployments",
     "command",
     "entryPoint",
@@ -87,15 +86,31 @@ impl Normaliser {
         if ["nextToken", "NextToken", "Marker"].contains(&member) {
             return json!("<token>");
         }
+        // A text for people.
+        if member == "rolloutStateReason" && !value.is_null() {
+            return json!("<text>");
+        }
         match value {
+            Value::String(text) if member == "taskDefinition" && !text.starts_with("arn:") => {
+                // The same, as it was asked for; a family alone stays one.
+                json!(format!(
+                    "arn:aws:ecs:us-east-1:<account>:task-definition/{text}"
+                ))
+            }
             Value::String(text) => {
                 let text = text.replace(&self.account, "<account>");
                 let text = self.random.replace_all(&text, "<id>");
+                // What names a scheduled action in its ARN is the service's own affair.
+                let text = text.replace("scheduledAction:<id>:resource/", "scheduledAction:");
                 json!(self.digits.replace_all(&text, "$1<id>"))
             }
             Value::Number(number) => number.as_f64().map_or(Value::Null, Value::from),
             Value::Array(items) => {
                 let mut items: Vec<Value> = items.iter().map(|item| self.value("", item)).collect();
+                if member == "deployments" {
+                    // The other shows the new one last.
+                    items.sort_by_key(|item| item["status"] != "PRIMARY");
+                }
                 if !ORDERED.contains(&member) {
                     items.sort_by_key(|item| (identity(item), item.to_string()));
                 }

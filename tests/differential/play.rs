@@ -1,6 +1,6 @@
 //! Playing: one sequence of calls on two sides, and what the two said differently.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Value, json};
 
@@ -136,6 +136,7 @@ impl Tally {
     ) {
         let (one, other) = sides;
         self.sequences += 1;
+        let mut called = BTreeSet::new();
         for (at, call) in calls.iter().enumerate() {
             let (a, b) = (ask(one, call).await, ask(other, call).await);
             self.calls += 1;
@@ -151,7 +152,7 @@ impl Tally {
             }
             let judged = self.judged.iter().any(|name| *name == call.name());
             for difference in normaliser.differences(&a, &b) {
-                if judged && !known.explains(&call.name(), &difference) {
+                if judged && !known.explains(&call.name(), &difference, &called) {
                     let finding = || Finding {
                         calls: calls[..=at].to_vec(),
                         one: a.clone(),
@@ -161,6 +162,7 @@ impl Tally {
                     self.unknown.entry(key).or_insert_with(finding);
                 }
             }
+            called.insert(call.name());
             if parted(call, &a, &b) {
                 return;
             }
