@@ -265,33 +265,41 @@ fn two_apps_are_worked_side_by_side_and_nobody_waits_for_ever() {
     explore("two apps", two_apps(NONE), &FAULTY);
 }
 
-/// The larger worlds, a minute or more each on an idle machine:
-/// `cargo test --test main lease_model -- --ignored --nocapture --test-threads 1`.
-#[test]
-#[ignore = "minutes"]
-fn two_apps_are_kept_apart_whatever_one_thing_dies_or_is_lost() {
-    let bounds = two_apps(faults(0, 1, 1, 1, 1));
-    let states = explore("two apps, one fault but pauses", bounds, &NO_PAUSE);
-    assert!(states > 1_000_000, "{states}");
+/// The larger worlds, which take a release build: `cargo run --release --example leases`.
+pub static LARGER: &[Larger] = &[
+    Larger {
+        name: "three holders, two apps, one of them dies, loses an answer or is fenced",
+        bounds: two_apps(faults(0, 1, 1, 1, 1)),
+        impossible: &NO_PAUSE,
+    },
+    Larger {
+        name: "two holders, two apps, one of them stops",
+        bounds: Bounds {
+            holders: 2,
+            ..two_apps(faults(1, 0, 0, 0, 1))
+        },
+        impossible: &NO_LOSS,
+    },
+    Larger {
+        name: "three holders, one app, two of them stop",
+        bounds: one_app(faults(2, 1, 1, 0, 4)),
+        impossible: &[Event::EndedTakenOver],
+    },
+];
+
+/// A world that is too large for a debug build.
+pub struct Larger {
+    /// What happens in it.
+    pub name: &'static str,
+    bounds: Bounds,
+    impossible: &'static [Event],
 }
 
-#[test]
-#[ignore = "minutes"]
-fn two_holders_of_two_apps_stay_apart_though_one_stops() {
-    let bounds = Bounds {
-        holders: 2,
-        ..two_apps(faults(1, 0, 0, 0, 1))
-    };
-    let states = explore("two apps, two holders, one pause", bounds, &NO_LOSS);
-    assert!(states > 1_000_000, "{states}");
-}
-
-#[test]
-#[ignore = "minutes"]
-fn three_holders_of_one_app_stay_apart_though_two_stop() {
-    let bounds = one_app(faults(2, 1, 1, 0, 4));
-    let states = explore("one app, two pauses", bounds, &[Event::EndedTakenOver]);
-    assert!(states > 1_000_000, "{states}");
+impl Larger {
+    /// Explores it whole, or panics at what does not hold.
+    pub fn explore(&self) -> usize {
+        explore(self.name, self.bounds, self.impossible)
+    }
 }
 
 /// One thing taken out, the entry that it is there for, and the world in which it is missed.
