@@ -1,4 +1,6 @@
 //! Calm: once the weather has cleared, all comes to rest as the documents say, and stays so.
+//!
+//! Which law is broken when it does not is told by what keeps it from it.
 
 use std::time::Duration;
 
@@ -7,8 +9,9 @@ use evenkeel::model::operation::{Effect, operation};
 use serde_json::json;
 
 use super::dice::Dice;
-use super::estate::CLUSTER;
-use super::replica::{File, Replica, TABLE};
+use super::estate::{App, CLUSTER};
+use super::happening::Who;
+use super::replica::{File, TABLE};
 use super::weather::Frozen;
 use super::{Play, estate};
 
@@ -23,6 +26,42 @@ const NEXT_LOOK: Duration = Duration::from_secs(130);
 const GIVEN_UP: Duration = Duration::from_secs(45 * 60);
 /// How long nothing may be written afterwards.
 const QUIET: Duration = Duration::from_secs(130);
+
+/// Every law that no single event breaks, and what it says.
+pub static LAWS: &[(&str, &str)] = &[
+    (
+        "L1",
+        "within a bound all is as the documents say, asked of the twin's world and not of Evenkeel's own planner",
+    ),
+    ("L2", "no intent is without an outcome"),
+    ("L3", "the lease of a dead holder is taken over"),
+    (
+        "L4",
+        "an app that is denied for good keeps no other from its due",
+    ),
+    (
+        "L5",
+        "with a quarter of all calls throttled for good, all comes to rest",
+    ),
+    (
+        "L6",
+        "after a size that cannot run, going back to one that can gets there",
+    ),
+    (
+        "L7",
+        "the image that CI deployed last runs, at the size that the documents say",
+    ),
+    (
+        "L9",
+        "a replica that is lost for good is made up for, and an outage of the store needs no hand",
+    ),
+    ("S25b", "one intent leaves no two revisions"),
+    ("S30", "nothing panics"),
+    (
+        "S31",
+        "an estate in order is not written, and its store neither",
+    ),
+];
 
 /// L1 to L7, L9 and S31: what strikes for good goes on striking.
 pub async fn come_to_rest(play: &mut Play) {
@@ -48,15 +87,10 @@ pub async fn come_to_rest(play: &mut Play) {
             .folder
             .change(|files| *files = newest.into_iter().collect());
     }
-    // L9: one that is lost for good is made up for by the others.
-    let mut dice = Dice::of(play.stage.seed(), "lost for good");
-    let may_write = |r: &Replica| r.is_alive() && r.writes == Allow::Yes;
-    let enough = play.replicas.iter().any(may_write);
     for replica in &mut play.replicas {
-        if !(enough && dice.chance(300)) {
-            replica.start(&play.stage);
-        }
+        replica.start(&play.stage);
     }
+    let lost = lose_one(play);
     let cleared = play.stage.now();
     loop {
         play.stage.clock().sleep(STEP).await;
@@ -65,13 +99,8 @@ pub async fn come_to_rest(play: &mut Play) {
             break;
         }
         if play.stage.now() - cleared > BOUND {
-            let law = if restless[0].starts_with("open") {
-                "L2"
-            } else {
-                "L1"
-            };
             play.stage.break_law(
-                law,
+                kept_by(play, &restless, lost),
                 format!(
                     "not at rest after {} min: {restless:?}",
                     BOUND.as_secs() / 60
@@ -111,6 +140,59 @@ pub async fn come_to_rest(play: &mut Play) {
             .break_law("L1", format!("it did not stay at rest: {restless:?}"));
     }
     in_the_end(play);
+}
+
+/// L9: one of several is lost for good, in the middle of whatever it does. The others make up for it.
+fn lose_one(play: &mut Play) -> Option<usize> {
+    let mut dice = Dice::of(play.stage.seed(), "lost for good");
+    let replicas = play.replicas.iter().enumerate();
+    let able: Vec<usize> = replicas
+        .filter(|(_, r)| r.writes == Allow::Yes)
+        .map(|(number, _)| number)
+        .collect();
+    let lost = (able.len() > 1 && dice.chance(300)).then(|| *dice.pick(&able))?;
+    play.stage.note(&format!("replica {lost} is lost for good"));
+    play.replicas[lost].kill(&play.stage);
+    Some(lost)
+}
+
+/// The law that is broken when `restless` stays so: the one that says most of why.
+fn kept_by(play: &Play, restless: &[String], lost: Option<usize>) -> &'static str {
+    let about = |name: &str| restless.iter().any(|what| what.contains(name));
+    let of_the_dead = |app: &App| {
+        let holder = play.stage.ghost(|g| {
+            let app = g.app(&app.name);
+            app.current.as_ref().map(|grant| app.grants[grant].who)
+        });
+        let dead = |who: Who| {
+            play.stage.stations(|s| {
+                let station = &s[who.replica];
+                !station.alive || station.life != who.life
+            })
+        };
+        about(&app.name) && holder.is_some_and(dead)
+    };
+    let fragile = |what: &String| {
+        let mut fragile = play.apps.iter().filter(|app| app.fragile);
+        fragile.any(|app| what.starts_with(&format!("size of {}-s0 ", app.name)))
+    };
+    let frozen = play.stage.weather(|w| w.frozen.clone());
+    if play.apps.iter().any(of_the_dead) {
+        "L3"
+    } else if about("open intent") {
+        "L2"
+    } else if restless.iter().all(fragile) {
+        "L6"
+    } else if let Some(frozen) = frozen {
+        match frozen {
+            Frozen::Denied(_) => "L4",
+            Frozen::Throttled(_) => "L5",
+        }
+    } else if lost.is_some() {
+        "L9"
+    } else {
+        "L1"
+    }
 }
 
 /// What keeps the run from being at rest.

@@ -16,7 +16,7 @@ use super::estate::SECRET;
 use super::ghost::Ghost;
 use super::happening::{Happening, Landed, Sent, Touch, Who};
 use super::laws::LAWS;
-use super::{Keep, regressions, run};
+use super::{Keep, calm, regressions, run};
 
 const FIRST: Who = Who {
     replica: 0,
@@ -401,9 +401,23 @@ fn every_law_is_broken_by_what_it_forbids() {
 #[test]
 fn the_page_on_reliability_tells_every_law() {
     let page = include_str!("../../docs/reliability.md");
-    for law in LAWS {
-        let row = format!("| {} | {} |", law.number, law.says);
+    let safety = LAWS.iter().map(|law| (law.number, law.says));
+    for (number, says) in safety.chain(calm::LAWS.iter().copied()) {
+        let row = format!("| {number} | {says} |");
         assert!(page.contains(&row), "docs/reliability.md lacks: {row}");
+    }
+}
+
+/// What a single event breaks has its past above; what none does takes a whole run.
+#[test]
+fn for_every_law_of_the_end_a_bug_is_planted_that_it_catches() {
+    let planted = include_str!("../planted/bugs.toml");
+    for (number, _) in calm::LAWS {
+        let law = format!("\nlaw = \"{number}\"\n");
+        assert!(
+            planted.contains(&law),
+            "tests/planted/bugs.toml lacks {number}"
+        );
     }
 }
 

@@ -58,6 +58,8 @@ pub struct Grant {
     pub token: u64,
     pub who: Who,
     pub released: bool,
+    /// When it was granted, in true time.
+    pub since: Duration,
     /// When its row was last touched, in true time.
     pub touched: Duration,
     /// When its newest renewal that succeeded was sent, on the holder's boot clock.
@@ -122,6 +124,7 @@ impl Ghost {
                     token: *token,
                     who: *who,
                     released: false,
+                    since: *at,
                     touched: *at,
                     renewed: *boot,
                 };

@@ -394,10 +394,16 @@ fn frozen_apps_are_left_alone(ghost: &Ghost, now: &Happening) -> Option<String> 
     };
     let intent = matches!(entry.record, Record::Intent { .. });
     let loaded = ghost.loaded.get(who)?;
+    // Nothing is begun any more, so what comes under a lease that was granted since is not either.
+    let granted_since = |since: &Duration| {
+        let grants = ghost.apps.get(&entry.app).map(|app| app.grants.values());
+        let mut ours = grants.into_iter().flatten();
+        ours.any(|g| g.token == entry.token && g.who == *who && g.since > *since)
+    };
     let begun = loaded
         .frozen_since
         .get(&entry.app)
-        .is_some_and(|since| at.saturating_sub(*since) < BEGUN);
+        .is_some_and(|since| at.saturating_sub(*since) < BEGUN && !granted_since(since));
     let frozen = loaded.frozen.contains(&entry.app) && !begun;
     (intent && frozen).then(|| format!("{}: an intent while its documents do not load", entry.app))
 }

@@ -13,6 +13,7 @@ mod checks;
 pub mod dice;
 pub mod estate;
 pub mod ghost;
+pub mod guard;
 pub mod happening;
 pub mod laws;
 pub mod net;
@@ -100,14 +101,9 @@ pub fn run(case: &Case, keep: Keep) -> Run {
         LocalSet::new().block_on(&runtime, drive(case, keep))
     }));
     made.unwrap_or_else(|panic| {
-        let why = panic
-            .downcast_ref::<String>()
-            .cloned()
-            .or_else(|| panic.downcast_ref::<&str>().map(|s| (*s).to_owned()))
-            .unwrap_or_default();
         let broken = Broken {
             law: "S30",
-            why: format!("a panic: {why}"),
+            why: guard::said(&*panic),
             at: Duration::ZERO,
         };
         Run {

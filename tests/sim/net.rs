@@ -21,6 +21,7 @@ use evenkeel::twin::wire::{self, Incoming, TwinError};
 use serde_json::{Value, json};
 use tokio::sync::oneshot;
 
+use super::guard::Guarded;
 use super::happening::{Happening, Landed, Sent, Who, objects_of, of_store};
 use super::stage::Stage;
 use super::unnamed::unnamed;
@@ -86,7 +87,7 @@ impl HttpConnector for Net {
         let call = self.begin(incoming, permit.as_ref());
         let (name, objects) = (call.incoming.name(), call.reads());
         let (answer, rest) = oneshot::channel();
-        tokio::task::spawn_local(call.travel(answer));
+        tokio::task::spawn_local(Guarded::new(&self.stage, call.travel(answer)));
         let net = self.clone();
         HttpConnectorFuture::new(async move {
             let Ok(answer) = rest.await else {

@@ -26,6 +26,7 @@ use tokio::sync::Notify;
 use tokio::task::JoinHandle;
 
 use super::estate::AppWish;
+use super::guard::Guarded;
 use super::happening::{Happening, Who};
 use super::net::Net;
 use super::stage::Stage;
@@ -274,7 +275,8 @@ impl Replica {
             inner: Box::pin(life),
             pause: self.pause.clone(),
         };
-        self.task = Some(tokio::task::spawn_local(pausable));
+        let guarded = Guarded::new(stage, pausable);
+        self.task = Some(tokio::task::spawn_local(guarded));
     }
 
     /// Ends the process at once: none of its code runs any more.
