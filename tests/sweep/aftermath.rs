@@ -1,5 +1,5 @@
 //! The aftermath: what must hold once a run that was disturbed has been followed by one that was
-//! not. Each check has a name, and the number of the invariant that it is.
+//! not. A check that is a law of docs/reliability.md has its number, any other a name.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -101,15 +101,16 @@ pub async fn at_rest(
     let entries = chain_is_whole(engine, app).await?;
     tokens_only_grow(&entries)?;
     every_intent_has_one_end(&entries)?;
-    every_write_has_an_intent(&entries, stage, leave)?;
+    // Before the count of all writes, which says less of it.
     no_revision_twice(stage, leave)?;
+    every_write_has_an_intent(&entries, stage, leave)?;
     no_secret_in_the_store(stage)
 }
 
 /// S27: the chain has no gap and no fork, and ends at its head.
 async fn chain_is_whole(engine: &Engine, app: &str) -> Result<Vec<Entry>, Broken> {
     let broken = |found| Broken {
-        check: "chain_is_whole",
+        check: "S27",
         found,
     };
     let store = engine
@@ -123,11 +124,11 @@ async fn chain_is_whole(engine: &Engine, app: &str) -> Result<Vec<Entry>, Broken
 
 /// L1: the documents hold, and nothing is held back or open.
 fn in_order(pass: &Pass) -> Result<(), Broken> {
-    hold("in_order", pass.plan.verdict() == Verdict::InOrder, || {
+    hold("L1", pass.plan.verdict() == Verdict::InOrder, || {
         format!("{:#?}", pass.plan.objects)
     })?;
     let complaints = complaints(pass);
-    hold("in_order", complaints.is_empty(), || complaints.join("\n"))
+    hold("L1", complaints.is_empty(), || complaints.join("\n"))
 }
 
 /// S1, of what the ledger shows: a later entry never has a lower token.
@@ -135,22 +136,21 @@ fn tokens_only_grow(entries: &[Entry]) -> Result<(), Broken> {
     let grows = entries
         .windows(2)
         .all(|pair| pair[0].token <= pair[1].token);
-    hold("tokens_only_grow", grows, || {
+    hold("S1", grows, || {
         let tokens: Vec<u64> = entries.iter().map(|e| e.token).collect();
         format!("{tokens:?}")
     })
 }
 
-/// S24, S25 and L2: every intent has one outcome in the end, and until then its object has no other.
+/// S24b, S25 and L2: every intent has one outcome in the end, and until then its object has no other.
 fn every_intent_has_one_end(entries: &[Entry]) -> Result<(), Broken> {
-    const CHECK: &str = "every_intent_has_one_end";
     let mut open: BTreeMap<String, String> = BTreeMap::new();
     let mut ended: BTreeSet<&str> = BTreeSet::new();
     for entry in entries {
         match &entry.record {
             Record::Intent { id, key, .. } => {
                 let other = open.insert(key.to_string(), id.clone());
-                hold(CHECK, other.is_none(), || {
+                hold("S25", other.is_none(), || {
                     format!("{key}: {id} was announced while {other:?} was open")
                 })?;
             }
@@ -160,20 +160,20 @@ fn every_intent_has_one_end(entries: &[Entry]) -> Result<(), Broken> {
                 outcome,
                 ..
             } => {
-                hold(CHECK, !ended.contains(intent.as_str()), || {
+                hold("S24b", !ended.contains(intent.as_str()), || {
                     format!("{key}: {intent} has two outcomes")
                 })?;
                 if *outcome != Outcome::Unknown {
                     ended.insert(intent);
                     let was = open.remove(&key.to_string());
-                    hold(CHECK, was.as_ref() == Some(intent), || {
+                    hold("S24b", was.as_ref() == Some(intent), || {
                         format!("{key}: an outcome of {intent} while {was:?} was open")
                     })?;
                 }
             }
         }
     }
-    hold(CHECK, open.is_empty(), || format!("still open: {open:?}"))
+    hold("L2", open.is_empty(), || format!("still open: {open:?}"))
 }
 
 /// S24: no more writes reached AWS than were announced.
@@ -188,7 +188,7 @@ fn every_write_has_an_intent(entries: &[Entry], stage: &Stage, leave: Leave) -> 
         let of = |e: &&Entry| matches!(&e.record, Record::Intent { step, .. } if step.operation == *name);
         let announced = entries.iter().filter(of).count();
         let allowed = announced + usize::from(leave.twice);
-        hold("every_write_has_an_intent", *times <= allowed, || {
+        hold("S24", *times <= allowed, || {
             format!("{name} reached AWS {times} times, {announced} were announced")
         })?;
     }
@@ -206,7 +206,7 @@ fn no_revision_twice(stage: &Stage, leave: Leave) -> Result<(), Broken> {
         }
     });
     seen.retain(|_, times| *times > 1 + usize::from(leave.twice));
-    hold("no_revision_twice", seen.is_empty(), || format!("{seen:?}"))
+    hold("S25b", seen.is_empty(), || format!("{seen:?}"))
 }
 
 /// S29, of what is kept: no row of the store holds a value from a container's environment.
@@ -217,9 +217,7 @@ fn no_secret_in_the_store(stage: &Stage) -> Result<(), Broken> {
         .filter(|row| row.to_string().contains(CANARY))
         .map(|row| row["sk"].to_string())
         .collect();
-    hold("no_secret_in_the_store", told.is_empty(), || {
-        told.join(", ")
-    })
+    hold("S29", told.is_empty(), || told.join(", "))
 }
 
 /// S20 and L7: what AWS holds is what it holds after an undisturbed run: what documents name, and
@@ -243,7 +241,7 @@ fn difference(expected: &str, found: &str) -> String {
 /// S31: where all is in order, another controller writes nothing, neither to AWS nor to the store. A
 /// write that was given up is looked for once more, and that is remembered: the pass after that.
 async fn a_second_pass_writes_nothing(scenario: &Scenario, stage: &Stage) -> Result<(), Broken> {
-    const CHECK: &str = "a_second_pass_writes_nothing";
+    const CHECK: &str = "S31";
     let given_up = |row: &Value| row.to_string().contains("givenUp");
     if stage.rows().iter().any(given_up) {
         stage.clock.sleep(LATEST).await;

@@ -220,7 +220,7 @@ fn undisturbed(scenario: &Scenario, start: &Fork, wraps: &Wraps) -> Result<(Log,
         let (engine, pass) = lived.unwrap_or_else(|| panic!("nobody kills it"));
         if scenario.between.is_none() {
             let complaints = complaints(&pass);
-            hold("in_order", complaints.is_empty(), || complaints.join("\n"))?;
+            hold("L1", complaints.is_empty(), || complaints.join("\n"))?;
         }
         wire.end();
         aftermath::check(scenario, &stage, &engine, None, Leave::default()).await?;

@@ -20,6 +20,7 @@ pub mod samples;
 pub mod scenario;
 pub mod stage;
 pub mod state;
+pub mod strike;
 pub mod summary;
 pub mod wire;
 
@@ -182,7 +183,7 @@ pub fn run_in_time<T>(work: impl Future<Output = Result<T, Broken>>) -> Result<T
             .cloned()
             .or_else(|| panic.downcast_ref::<&str>().map(|text| (*text).to_owned()));
         Err(Broken {
-            check: "no_panic",
+            check: "S30",
             found: text.unwrap_or_default(),
         })
     })

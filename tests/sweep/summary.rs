@@ -22,7 +22,7 @@ impl fmt::Display for Failure {
         let Broken { check, found } = &self.broken;
         write!(
             f,
-            "FAILED {}: {}: {check}: {found}",
+            "FAILED {}: {check} broken, {}: {found}",
             self.scenario, self.case
         )
     }

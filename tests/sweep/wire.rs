@@ -17,8 +17,9 @@ use evenkeel::twin::wire::{self, Incoming};
 use serde_json::Value;
 use tokio::sync::Notify;
 
-use super::fault::{self, Kind};
+use super::fault::Kind;
 use super::stage::Stage;
+use super::strike;
 
 /// Whom a request is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -223,7 +224,7 @@ impl Wire {
         let incoming = read(&request);
         let passed = named(side, &incoming);
         let Some(nth) = self.arrive(&passed) else {
-            if let Some(answer) = fault::promised(self, &passed, &incoming) {
+            if let Some(answer) = strike::promised(self, &passed, &incoming) {
                 return Ok(answer);
             }
             return inner.call(request).await;
@@ -233,10 +234,10 @@ impl Wire {
         }
         self.look(&passed, Moment::BeforeItIsSent);
         if let Some(kind) = self.fault(nth) {
-            return fault::strike(kind, self, &passed, inner, request, incoming).await;
+            return strike::strike(kind, self, &passed, inner, request, incoming).await;
         }
-        fault::calm(&self.kinds(), self, &passed);
-        if let Some(answer) = fault::promised(self, &passed, &incoming) {
+        strike::calm(&self.kinds(), self, &passed);
+        if let Some(answer) = strike::promised(self, &passed, &incoming) {
             return Ok(answer);
         }
         let moment = self.deadly(nth);
