@@ -131,16 +131,18 @@ pub fn fate(facts: &Facts, memory: &ObjectMemory, size: &Size) -> Fate {
     match &facts.history {
         History::NotRead => Fate::Open,
         History::Unreadable(cause) => Fate::Unreadable(cause.clone()),
+        // The nearest in time is ours. Another may have been made within the minute, such as that of an
+        // earlier write which landed late.
         History::Read(past) => past
             .iter()
-            // STOPPED is one that a newer deployment took the place of: no word about its size.
-            .filter(|d| d.status.starts_with("ROLLBACK"))
-            .find(|d| {
-                d.created_at
-                    .zip(written.at)
-                    .is_some_and(|(a, b)| a.duration_since(b).abs() <= SAME_MOMENT)
+            .filter_map(|d| {
+                let apart = d.created_at?.duration_since(written.at?).abs();
+                (apart <= SAME_MOMENT).then_some((apart, d))
             })
-            .map_or(Fate::Open, |d| Fate::RolledBack(d.reason.clone())),
+            .min_by_key(|(apart, _)| *apart)
+            // STOPPED is one that a newer deployment took the place of: no word about its size.
+            .filter(|(_, d)| d.status.starts_with("ROLLBACK"))
+            .map_or(Fate::Open, |(_, d)| Fate::RolledBack(d.reason.clone())),
     }
 }
 

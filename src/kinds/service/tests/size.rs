@@ -195,6 +195,25 @@ fn a_size_whose_deployment_a_newer_one_replaced_is_not_taken_for_rolled_back() {
 }
 
 #[test]
+fn a_size_is_not_taken_for_rolled_back_because_an_earlier_one_landed_late_and_was() {
+    let mut world = world().written();
+    let ours = now() - jiff::SignedDuration::from_mins(90);
+    world.history = History::Read(vec![
+        PastDeployment {
+            created_at: Some(ours + jiff::SignedDuration::from_secs(12)),
+            status: "ROLLBACK_SUCCESSFUL".into(),
+            reason: "circuit breaker".into(),
+        },
+        PastDeployment {
+            created_at: Some(ours + jiff::SignedDuration::from_secs(1)),
+            status: "STOPPED".into(),
+            reason: "a newer one was created".into(),
+        },
+    ]);
+    assert_eq!(world.decide(bigger()).steps.len(), 2);
+}
+
+#[test]
 fn a_size_that_somebody_set_back_without_a_roll_back_is_written_again() {
     let mut world = world().written();
     world.history = History::Read(vec![PastDeployment {
