@@ -22,7 +22,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use stateright::{Checker, HasDiscoveries, Model, Property};
 
 use faults::Action;
-use flaws::{Event, Flaw, Seen, Spec};
+pub use flaws::Event;
+use flaws::{Flaw, Seen, Spec};
 use rules::Rules;
 use world::{APPS, EPOCHS, Faults, HOLDERS, Phase, World};
 
@@ -40,12 +41,12 @@ pub struct LeaseModel {
 
 /// How large a world is explored.
 #[derive(Clone, Copy, Debug)]
-struct Bounds {
-    holders: usize,
-    apps: usize,
-    faults: Faults,
+pub struct Bounds {
+    pub holders: usize,
+    pub apps: usize,
+    pub faults: Faults,
     /// All on one machine, so that a holder that has ended is known to have ended.
-    one_machine: bool,
+    pub one_machine: bool,
 }
 
 impl LeaseModel {
@@ -148,24 +149,9 @@ const FAULTY: [Event; 12] = [
     Event::EffectAfterItWasGivenUp,
 ];
 
-/// What takes a pause to come to pass, or a view of other processes.
-const NO_PAUSE: [Event; 5] = [
-    Event::EndedTakenOver,
-    Event::ReplayedIntentMetAShutDoor,
-    Event::DoorShut,
-    Event::OutcomeCameLate,
-    Event::EffectAfterItWasGivenUp,
-];
-/// What takes a lost answer to come to pass, or a view of other processes.
-const NO_LOSS: [Event; 3] = [
-    Event::EndedTakenOver,
-    Event::LostGrantFoundOurs,
-    Event::LostGrantFoundAnothers,
-];
-
 /// Explores the whole world within `bounds`; every entry must hold and every event must come to pass
 /// but for those that these bounds leave no room for.
-fn explore(name: &str, bounds: Bounds, impossible: &[Event]) -> usize {
+pub fn explore(name: &str, bounds: Bounds, impossible: &[Event]) -> usize {
     let model = LeaseModel::new(bounds, None, None);
     let checker = model.checker().threads(1).spawn_bfs().join();
     println!(
@@ -212,7 +198,7 @@ fn must_violate(flaw: Flaw, spec: Spec, bounds: Bounds) {
 }
 
 /// At most so many faults of each kind, and so many of all kinds together; at any place, in any order.
-const fn faults(pauses: u8, crashes: u8, losses: u8, fences: u8, total: u8) -> Faults {
+pub const fn faults(pauses: u8, crashes: u8, losses: u8, fences: u8, total: u8) -> Faults {
     Faults {
         pauses,
         crashes,
@@ -226,7 +212,7 @@ const NONE: Faults = faults(0, 0, 0, 0, 0);
 const ONE_OF_EACH: Faults = faults(1, 1, 1, 1, 4);
 
 /// Three processes on machines of their own, one app.
-const fn one_app(faults: Faults) -> Bounds {
+pub const fn one_app(faults: Faults) -> Bounds {
     Bounds {
         holders: HOLDERS,
         apps: 1,
@@ -235,7 +221,7 @@ const fn one_app(faults: Faults) -> Bounds {
     }
 }
 
-const fn two_apps(faults: Faults) -> Bounds {
+pub const fn two_apps(faults: Faults) -> Bounds {
     Bounds {
         apps: APPS,
         ..one_app(faults)
@@ -263,43 +249,6 @@ fn holders_on_one_machine_stay_apart_though_the_lease_of_a_dead_one_is_taken_at_
 #[test]
 fn two_apps_are_worked_side_by_side_and_nobody_waits_for_ever() {
     explore("two apps", two_apps(NONE), &FAULTY);
-}
-
-/// The larger worlds, which take a release build: `cargo run --release --example leases`.
-pub static LARGER: &[Larger] = &[
-    Larger {
-        name: "three holders, two apps, one of them dies, loses an answer or is fenced",
-        bounds: two_apps(faults(0, 1, 1, 1, 1)),
-        impossible: &NO_PAUSE,
-    },
-    Larger {
-        name: "two holders, two apps, one of them stops",
-        bounds: Bounds {
-            holders: 2,
-            ..two_apps(faults(1, 0, 0, 0, 1))
-        },
-        impossible: &NO_LOSS,
-    },
-    Larger {
-        name: "three holders, one app, two of them stop",
-        bounds: one_app(faults(2, 1, 1, 0, 4)),
-        impossible: &[Event::EndedTakenOver],
-    },
-];
-
-/// A world that is too large for a debug build.
-pub struct Larger {
-    /// What happens in it.
-    pub name: &'static str,
-    bounds: Bounds,
-    impossible: &'static [Event],
-}
-
-impl Larger {
-    /// Explores it whole, or panics at what does not hold.
-    pub fn explore(&self) -> usize {
-        explore(self.name, self.bounds, self.impossible)
-    }
 }
 
 /// One thing taken out, the entry that it is there for, and the world in which it is missed.
