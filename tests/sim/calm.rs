@@ -70,6 +70,9 @@ pub async fn come_to_rest(play: &mut Play) {
         w.rough = false;
         w.away.clear();
     });
+    let now = play.stage.now();
+    play.stage
+        .ghost(|g| g.resumed.values_mut().for_each(|at| *at = now.min(*at)));
     for replica in &mut play.replicas {
         replica.clock.go_on();
         replica.pause.set(false);
@@ -109,6 +112,7 @@ pub async fn come_to_rest(play: &mut Play) {
             return;
         }
     }
+    play.rested = Some(play.stage.now() - cleared);
     play.stage.note("all is as the documents say");
     let clock = play.stage.clock().clone();
     // Conditions are recorded at the next look; a revision that was given up is looked for later.

@@ -59,6 +59,9 @@ impl FromStr for Case {
                 chars.as_str().split(',').map(str::parse).collect();
             let numbers = numbers.map_err(|_| wrong(part))?;
             match mark {
+                Some('r') if numbers.iter().eq([&0]) => {
+                    return Err("a run has at least one replica".into());
+                }
                 Some('r') => case.replicas = numbers.first().copied(),
                 Some('s') => case.without_strikes = numbers,
                 Some('a') => case.without_acts = numbers,

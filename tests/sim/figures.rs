@@ -4,8 +4,11 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::time::Duration;
 
+use evenkeel::model::operation::{Effect, operation};
+
 use super::sim::Run;
-use super::sim::weather::STRIKES;
+use super::sim::happening::EVENTS;
+use super::sim::weather::{STRIKES, Target};
 
 /// How many seeds have to have seen everything.
 const MANY: u64 = 2000;
@@ -24,6 +27,8 @@ pub struct Figures {
     calls: BTreeMap<String, u64>,
     struck: BTreeMap<String, BTreeMap<String, u64>>,
     happened: BTreeMap<&'static str, u64>,
+    /// How long each took to come to rest.
+    rested: Vec<Duration>,
     /// The seeds that broke a law.
     pub broken: Vec<u64>,
 }
@@ -34,6 +39,7 @@ impl Figures {
         self.runs += 1;
         self.events += run.events;
         self.lived += run.lived;
+        self.rested.extend(run.rested);
         self.spent += spent;
         for (name, times) in &run.calls {
             *self.calls.entry(name.clone()).or_default() += times;
@@ -61,10 +67,24 @@ impl Figures {
             let calls = self.struck.get(strike);
             calls.map_or(0, |calls| calls.values().sum()) < OFTEN
         });
-        let events = self.happened.iter();
-        let rare = events.filter(|(_, times)| **times < SOMETIMES);
+        let times = |what: &str| self.happened.get(what).copied().unwrap_or_default();
+        let rare = EVENTS.iter().filter(|what| times(what) < SOMETIMES);
+        let writes = self
+            .calls
+            .iter()
+            .filter(|(name, times)| writes(name) && **times >= MANY);
+        let never = writes.flat_map(|(name, _)| {
+            let can = STRIKES.iter().filter(|s| s.strikes(Target::Aws, name));
+            can.map(move |strike| (format!("{strike:?}"), name))
+                .filter(|(strike, name)| {
+                    let calls = self.struck.get(strike);
+                    !calls.is_some_and(|calls| calls.contains_key(*name))
+                })
+                .map(|(strike, name)| format!("{strike} at {name}"))
+        });
         seldom
-            .chain(rare.map(|(what, _)| (*what).to_owned()))
+            .chain(rare.map(|what| (*what).to_owned()))
+            .chain(never)
             .collect()
     }
 
@@ -84,6 +104,19 @@ impl Figures {
             self.lived.as_secs_f64() / 3600.0,
             self.broken.len(),
         );
+        let mut rested = self.rested.clone();
+        rested.sort_unstable();
+        let at = |share: usize| {
+            rested.get((rested.len() * share / 100).min(rested.len().saturating_sub(1)))
+        };
+        let seconds = |d: Option<&Duration>| d.map_or(0.0, Duration::as_secs_f64);
+        let _ = writeln!(
+            text,
+            "at rest after the weather cleared: half within {:.0} s, 99 of 100 within {:.0} s, the last after {:.0} s",
+            seconds(at(50)),
+            seconds(at(99)),
+            seconds(rested.last()),
+        );
         let events = self.happened.iter().map(|(what, n)| (*what, *n));
         listed(&mut text, "happened", events);
         for (strike, calls) in &self.struck {
@@ -92,6 +125,11 @@ impl Figures {
         }
         text
     }
+}
+
+/// Whether it is a mutation of the estate.
+fn writes(name: &str) -> bool {
+    operation(name).is_some_and(|op| op.effect == Effect::Write)
 }
 
 /// `title  total: name n, name n`, in lines of at most a hundred characters.

@@ -20,8 +20,10 @@ pub struct Ghost {
     pub readings: BTreeMap<(Who, String, String), Duration>,
     /// What each replica's documents said when they were loaded last.
     pub loaded: BTreeMap<Who, Loaded>,
-    /// Whose clocks were out of the assumed bound, so that their leases prove nothing.
+    /// Whose clocks run out of the assumed bound, so that their leases prove nothing.
     pub deranged: BTreeSet<usize>,
+    /// When each machine whose clocks had stood still went on; none but these held what they hold.
+    pub resumed: BTreeMap<usize, Duration>,
     /// Replicas that may not write.
     pub read_only: BTreeSet<usize>,
     /// The counts that documents ever asked for, by service.
@@ -42,8 +44,9 @@ pub struct AppGhost {
     pub grants: BTreeMap<String, Grant>,
     /// The grant in the row.
     pub current: Option<String>,
-    /// Whether a person took the lease, or the row was lost: the next holder does not wait.
-    pub fenced: bool,
+    /// The highest token that a person took from its holder, or that went with a lost row: the next
+    /// holder did not wait for what was on its way under it.
+    pub fenced: Option<u64>,
     /// Whether the row was deleted by hand.
     pub row_lost: bool,
     pub seq: u64,
@@ -152,9 +155,9 @@ impl Ghost {
             }
             Happening::Fenced { app, token } => {
                 let app = self.app(app);
+                app.fenced = Some(app.highest);
                 app.highest = app.highest.max(*token);
                 app.current = None;
-                app.fenced = true;
             }
             Happening::Appended { who, entry, .. } => self.append(*who, entry),
             Happening::Opened { key, intent } => {
@@ -254,6 +257,32 @@ impl Ghost {
                 }
             }
         }
+    }
+
+    /// The grant under which a write was announced.
+    pub fn grant_of(&self, write: &Write) -> Option<&Grant> {
+        // A row that was deleted may have had the same token.
+        let grants = self.apps.get(&write.app)?.grants.values();
+        grants
+            .filter(|g| g.token == write.token && g.who == write.who)
+            .max_by_key(|g| g.since)
+    }
+
+    /// Whether the lease that a write was announced under proves nothing: its holder's clocks run out
+    /// of bounds, or have stood still since it was granted.
+    pub fn beyond_bounds(&self, write: &Write) -> bool {
+        let replica = write.who.replica;
+        let stood_still = || {
+            let resumed = self.resumed.get(&replica)?;
+            Some(self.grant_of(write)?.since <= *resumed)
+        };
+        self.deranged.contains(&replica) || stood_still().unwrap_or(false)
+    }
+
+    /// Whether a person took the lease that a write was announced under, or its row was lost.
+    pub fn taken_by_hand(&self, write: &Write) -> bool {
+        let fenced = self.apps.get(&write.app).and_then(|app| app.fenced);
+        fenced.is_some_and(|fenced| write.token <= fenced)
     }
 
     /// Whether an outcome by `who` is found by looking, not by its sender's own answer.

@@ -114,7 +114,75 @@ pub enum Happening {
     FromTheDead { who: Who, operation: String },
 }
 
+/// The names of what has to happen somewhere in many runs, or they prove less than they seem to.
+pub static EVENTS: &[&str] = &[
+    "documents loaded",
+    "intent",
+    "lease given back",
+    "lease granted",
+    "lease renewed",
+    "lease renewed by an intent",
+    "lease taken by a person",
+    "memory written",
+    "object closed",
+    "object opened",
+    "outcome Applied",
+    "outcome NotApplied",
+    "outcome Superseded",
+    "outcome Unknown",
+    "reading answered",
+    "text searched for secrets",
+    "write landed",
+    "write landed again",
+    "write sent",
+];
+
 impl Happening {
+    /// A line of the trace, for what its request alone does not tell.
+    pub fn told(&self) -> Option<String> {
+        Some(match self {
+            Happening::Granted {
+                who, app, token, ..
+            } => format!(
+                "lease of {app} granted to r{}.{}, token {token}",
+                who.replica, who.life
+            ),
+            Happening::Fenced { app, token } => {
+                format!("lease of {app} taken by a person, token {token}")
+            }
+            Happening::Touched { app, how, .. } => format!("lease of {app}: {how:?}"),
+            Happening::Appended { entry, .. } => {
+                let what = match &entry.record {
+                    Record::Intent { id, key, step, .. } => {
+                        format!("intent {id:.8} {key}: {}", step.title)
+                    }
+                    Record::Outcome {
+                        intent,
+                        key,
+                        outcome,
+                        ..
+                    } => format!("outcome of {intent:.8} {key}: {outcome:?}"),
+                };
+                format!("entry {} under token {}: {what}", entry.seq, entry.token)
+            }
+            Happening::Landed(landed) => {
+                let (name, intent) = (&landed.sent.operation, landed.sent.intent.as_deref());
+                let after = landed.at.saturating_sub(landed.sent.at).as_secs_f64();
+                let again = if landed.again { " again" } else { "" };
+                format!(
+                    "{name} of {:.8} landed{again}, {after:.3} s after it was sent",
+                    intent.unwrap_or("nobody")
+                )
+            }
+            Happening::Opened { .. }
+            | Happening::Read { .. }
+            | Happening::Sent(_)
+            | Happening::Said { .. }
+            | Happening::Loaded { .. }
+            | Happening::FromTheDead { .. } => return None,
+        })
+    }
+
     /// Its name in the figures.
     pub fn name(&self) -> &'static str {
         match self {

@@ -19,6 +19,7 @@ mod rig;
 #[path = "../sweep/mod.rs"]
 mod sweep;
 
+use std::io::Write as _;
 use std::process::ExitCode;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -44,13 +45,13 @@ enum What {
     Seeds(Seeds),
     /// Kills at every moment of every request of every scenario, and again in the recovery.
     Crashes {
-        /// How: see the message for a wrong one.
+        /// --only TEXT (_ is a space), --every N, --crashes N, --every-one, --threads N, --tell.
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         how: Vec<String>,
     },
     /// Lets every fault strike every request of every scenario, one at a time or two.
     Faults {
-        /// How: see the message for a wrong one.
+        /// --only TEXT (_ is a space), --every N, --every-fault N, --pairs, --threads N, --tell.
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         how: Vec<String>,
     },
@@ -106,12 +107,16 @@ fn ended(well: bool) -> ExitCode {
 }
 
 fn tell(case: &Case, run: &Run) {
-    for line in &run.lines {
-        println!("{line}");
-    }
-    match &run.broken {
-        Some(broken) => println!("case {case}: {broken}"),
-        None => println!("case {case}: no law broken"),
+    let mut out = std::io::stdout().lock();
+    // Whoever has read enough, such as `head`, closes the pipe.
+    let mut print = |line: &str| writeln!(out, "{line}").is_ok();
+    let all = run.lines.iter().all(|line| print(line));
+    let end = match &run.broken {
+        Some(broken) => format!("case {case}: {broken}"),
+        None => format!("case {case}: no law broken"),
+    };
+    if all {
+        print(&end);
     }
 }
 
@@ -119,7 +124,7 @@ fn tell(case: &Case, run: &Run) {
 #[derive(clap::Args)]
 struct Seeds {
     /// How many.
-    #[arg(default_value_t = 2000)]
+    #[arg(default_value_t = 2000, value_parser = clap::value_parser!(u64).range(1..))]
     count: u64,
     /// The first.
     #[arg(long, default_value_t = 0)]
@@ -128,8 +133,8 @@ struct Seeds {
     #[arg(long)]
     all: bool,
     /// How many at a time; all cores unless it is said.
-    #[arg(long)]
-    threads: Option<usize>,
+    #[arg(long, value_parser = clap::value_parser!(u16).range(1..))]
+    threads: Option<u16>,
     /// Print the broken law and no more.
     #[arg(long)]
     no_shrink: bool,
@@ -141,7 +146,7 @@ fn seeds(asked: &Seeds) -> ExitCode {
     let figures = Mutex::new(Figures::default());
     let began = Instant::now();
     let cores = || std::thread::available_parallelism().map_or(1, usize::from);
-    let threads = asked.threads.unwrap_or_else(cores);
+    let threads = asked.threads.map_or_else(cores, usize::from);
     std::thread::scope(|scope| {
         for _ in 0..threads {
             scope.spawn(|| {

@@ -192,6 +192,9 @@ impl Stage {
         let now = self.now();
         let mut inner = self.inner();
         let inner = &mut *inner;
+        if let Some(told) = happening.told() {
+            inner.trace.enter(now, "took", &told, &Value::Null);
+        }
         let count = inner.ghost.happened.entry(happening.name());
         *count.or_default() += 1;
         for law in LAWS {

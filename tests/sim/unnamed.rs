@@ -13,7 +13,7 @@ pub fn unnamed(w: &mut World, operation: &str, input: &Value) -> Value {
     let object = objects_of(operation, input).pop().unwrap_or_default();
     match operation.split_once('.').map_or("", |(service, _)| service) {
         "ecs" if operation == "ecs.RegisterTaskDefinition" => varieties(w, &object),
-        "ecs" => service(w, &object),
+        "ecs" => service(w, &object, input),
         "application-autoscaling" => {
             let asked = json!({"ServiceNamespace": "ecs", "ResourceIds": [format!("service/{CLUSTER}/{object}")]});
             let answer = w.call("application-autoscaling", "DescribeScalableTargets", &asked);
@@ -79,7 +79,7 @@ fn varieties(w: &World, family: &str) -> Value {
     json!(all)
 }
 
-fn service(w: &World, name: &str) -> Value {
+fn service(w: &World, name: &str, input: &Value) -> Value {
     let Some(service) = w.service(CLUSTER, name) else {
         return Value::Null;
     };
@@ -92,7 +92,17 @@ fn service(w: &World, name: &str) -> Value {
         .filter(|(key, _)| *key != "team")
         .map(|(key, value)| (key.clone(), json!(value)))
         .collect();
-    json!({"members": members, "tags": tags})
+    // What an update says nothing of stays, too.
+    let unless = |member: &str, value: Value| match input.get(member) {
+        Some(_) => Value::Null,
+        None => value,
+    };
+    json!({
+        "members": members,
+        "tags": tags,
+        "count": unless("desiredCount", json!(service.desired)),
+        "revision": unless("taskDefinition", json!(service.task_definition)),
+    })
 }
 
 fn without(mut value: Value, left_out: impl Fn(&str) -> bool) -> Value {

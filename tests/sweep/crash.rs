@@ -162,6 +162,10 @@ impl Sweep<'_> {
             let recovered = self.summary.watch(&scenario.name, &case, || {
                 recover(scenario, &left.fork, next, &self.expected, goes_on, wraps)
             });
+            if !goes_on && depth < self.options.crashes {
+                let why = "a rollout of half a minute is over before a second recovery could look";
+                *self.summary.left_out.entry(why).or_default() += 1;
+            }
             if let Some(Some(log)) = recovered {
                 let before = format!("{case}; then ");
                 self.after(&left.fork, &log, next, depth + 1, &before);

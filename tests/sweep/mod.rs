@@ -115,6 +115,15 @@ impl Options {
                 }
             }
         }
+        let all = scenario::all();
+        if !all.iter().any(|s| s.name.contains(&options.only)) {
+            let names: Vec<String> = all.into_iter().map(|s| format!("  {}", s.name)).collect();
+            return Err(format!(
+                "no scenario has {:?} in its name; there are\n{}",
+                options.only,
+                names.join("\n")
+            ));
+        }
         Ok(options)
     }
 }

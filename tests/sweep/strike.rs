@@ -95,10 +95,13 @@ pub async fn strike(
             None => inner.call(request).await,
         },
         Kind::Stale => {
+            if !wire.has_written() {
+                wire.strikes_in_vain();
+            }
             stage.world(|w| w.set_read_lag(BEHIND));
             inner.call(request).await
         }
-        Kind::Part => part(&incoming, inner.call(request).await?),
+        Kind::Part => part(wire, &incoming, inner.call(request).await?),
         Kind::SamePageAgain => Ok(same_page(wire, passed, &incoming)),
         Kind::Expired => error(TwinError::client(
             "ExpiredTokenException",
@@ -180,7 +183,11 @@ fn page(body: &'static str) -> HttpResponse {
 }
 
 /// The same answer less a part of it, and with AWS's word for that.
-fn part(incoming: &Incoming, whole: HttpResponse) -> Result<HttpResponse, ConnectorError> {
+fn part(
+    wire: &Wire,
+    incoming: &Incoming,
+    whole: HttpResponse,
+) -> Result<HttpResponse, ConnectorError> {
     let body = whole.body().bytes().unwrap_or_default();
     let mut value: Value = serde_json::from_slice(body).unwrap_or_default();
     match incoming.operation.as_str() {
@@ -202,20 +209,17 @@ fn part(incoming: &Incoming, whole: HttpResponse) -> Result<HttpResponse, Connec
         }
         _ => {
             let items = value["Items"].as_array().cloned().unwrap_or_default();
-            if let Some((last, rest)) = items.split_last() {
-                // All but the last item; what is left of none begins where the query began.
-                let from = match rest.last() {
-                    Some(item) => json!({"pk": item["pk"], "sk": item["sk"]}),
-                    None => json!({"pk": last["pk"], "sk": {"S": "!"}}),
-                };
-                if !rest.is_empty() {
+            let rest = items.split_last().map_or(&[][..], |(_, rest)| rest);
+            match rest.last() {
+                Some(item) => {
                     value = json!({
                         "Items": rest,
                         "Count": rest.len(),
                         "ScannedCount": rest.len(),
-                        "LastEvaluatedKey": from,
+                        "LastEvaluatedKey": {"pk": item["pk"], "sk": item["sk"]},
                     });
                 }
+                None => wire.strikes_in_vain(),
             }
         }
     }

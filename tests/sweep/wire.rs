@@ -94,6 +94,7 @@ struct State {
     dead: bool,
     /// Faults that struck.
     struck: usize,
+    vain: bool,
 }
 
 impl std::fmt::Debug for Wire {
@@ -114,6 +115,7 @@ impl Wire {
                 counting: false,
                 dead: false,
                 struck: 0,
+                vain: false,
             }),
             dead: Notify::new(),
         }))
@@ -137,6 +139,22 @@ impl Wire {
     /// How many of the ordered faults have struck.
     pub fn struck(&self) -> usize {
         self.state().struck
+    }
+
+    /// Says that the fault which strikes now leaves the answer as it would have been.
+    pub fn strikes_in_vain(&self) {
+        self.state().vain = true;
+    }
+
+    /// Whether a fault left the answer as it would have been.
+    pub fn in_vain(&self) -> bool {
+        self.state().vain
+    }
+
+    /// Whether a write to AWS has passed.
+    pub fn has_written(&self) -> bool {
+        let writes = |p: &Passed| p.side == Side::Aws && p.effect == Effect::Write;
+        self.state().passed.iter().any(writes)
     }
 
     /// Ends when the process is dead.
