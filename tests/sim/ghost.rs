@@ -279,6 +279,12 @@ impl Ghost {
         self.deranged.contains(&replica) || stood_still().unwrap_or(false)
     }
 
+    /// How long `who` has lived since `since`: a machine that stands still does not.
+    pub fn lived(&self, who: Who, since: Duration, at: Duration) -> Duration {
+        let resumed = self.resumed.get(&who.replica).copied().unwrap_or_default();
+        at.saturating_sub(since.max(resumed))
+    }
+
     /// Whether a person took the lease that a write was announced under, or its row was lost.
     pub fn taken_by_hand(&self, write: &Write) -> bool {
         let fenced = self.apps.get(&write.app).and_then(|app| app.fenced);

@@ -302,7 +302,7 @@ fn no_write_from_old_documents(ghost: &Ghost, now: &Happening) -> Option<String>
     if loaded
         .since
         .get(&entry.app)
-        .is_some_and(|since| at.saturating_sub(*since) < BEGUN)
+        .is_some_and(|since| ghost.lived(*who, *since, *at) < BEGUN)
     {
         return None;
     }
@@ -401,7 +401,7 @@ fn frozen_apps_are_left_alone(ghost: &Ghost, now: &Happening) -> Option<String> 
     let begun = loaded
         .frozen_since
         .get(&entry.app)
-        .is_some_and(|since| at.saturating_sub(*since) < BEGUN && !granted_since(since));
+        .is_some_and(|since| ghost.lived(*who, *since, *at) < BEGUN && !granted_since(since));
     let frozen = loaded.frozen.contains(&entry.app) && !begun;
     (intent && frozen).then(|| format!("{}: an intent while its documents do not load", entry.app))
 }

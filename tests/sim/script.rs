@@ -284,7 +284,19 @@ pub fn on_estate(act: &Act, apps: &[App], w: &mut World) -> Option<(String, Stri
             });
             return done.is_ok().then(|| (name.clone(), image));
         }
-        Act::ByHand { app, service, what } => by_hand(&apps[*app], *service, *what, w),
+        Act::ByHand { app, service, what } => {
+            by_hand(&apps[*app], *service, *what, w);
+            if *what == ByHand::Size {
+                // Made from what runs at that moment, which is deployed anew with it.
+                let name = &apps[*app].versions[0].services[*service].name;
+                let image = w
+                    .task_definition_of(CLUSTER, name)?
+                    .images()
+                    .next()?
+                    .to_owned();
+                return Some((name.clone(), image));
+            }
+        }
         Act::Autoscale {
             app,
             service,
