@@ -20,6 +20,7 @@ mod controller;
 mod demo;
 mod differential;
 mod docs;
+mod drift;
 mod estates;
 mod fields;
 mod fleet;

@@ -4,6 +4,7 @@ use aws_smithy_runtime_api::client::http::SharedHttpClient;
 use aws_smithy_types::retry::RetryConfig;
 use aws_smithy_types::timeout::TimeoutConfig;
 use aws_types::SdkConfig;
+use aws_types::app_name::AppName;
 
 use super::budget::Budget;
 use super::call::{AwsError, read};
@@ -31,6 +32,10 @@ pub struct Cell {
     pub rds: aws_sdk_rds::Client,
     /// DynamoDB's control plane, for the estate's tables. The store has a client of its own.
     pub dynamodb: aws_sdk_dynamodb::Client,
+    /// CloudTrail: only asked who did what.
+    pub cloudtrail: aws_sdk_cloudtrail::Client,
+    /// The caller's ARN, from its identity; empty where AWS gives none.
+    pub caller: String,
     /// How fast it may call.
     pub budget: Budget,
     /// Its time.
@@ -105,6 +110,12 @@ impl Cell {
                     .interceptor(NameTheCall)
                     .build(),
             ),
+            cloudtrail: aws_sdk_cloudtrail::Client::from_conf(
+                aws_sdk_cloudtrail::config::Builder::from(&sdk)
+                    .interceptor(NameTheCall)
+                    .build(),
+            ),
+            caller: String::new(),
             budget: Budget::new(clock.clone()),
             clock,
             entropy,
@@ -115,14 +126,17 @@ impl Cell {
         .await
         .map_err(ConnectError::Identity)?;
         cell.account = identity.account.ok_or(ConnectError::NoAccount)?;
+        cell.caller = identity.arn.unwrap_or_default();
         Ok(cell)
     }
 }
 
 /// `sdk` with its requests going through `door`, one attempt each, and time from `clock`.
 pub fn through_door(sdk: &SdkConfig, door: Door, clock: &Clock) -> SdkConfig {
-    sdk.to_builder()
-        .http_client(door)
+    let mut sdk = sdk.to_builder();
+    // By this word CloudTrail's events tell our writes from a person's.
+    sdk.set_app_name(AppName::new("evenkeel").ok());
+    sdk.http_client(door)
         .retry_config(RetryConfig::disabled())
         .timeout_config(
             TimeoutConfig::builder()

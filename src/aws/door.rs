@@ -124,6 +124,7 @@ impl Intercept for NameTheCall {
                 "RDS" => "rds",
                 "DynamoDB" => "dynamodb",
                 "STS" => "sts",
+                "CloudTrail" => "cloudtrail",
                 other => other,
             };
             let name = CallName(format!("{service}.{}", metadata.name()));

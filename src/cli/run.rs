@@ -17,6 +17,7 @@ use crate::engine::controller::{RunOptions, run as control};
 use crate::engine::desired::{Folder, load};
 use crate::engine::http;
 use crate::engine::telemetry::Telemetry;
+use crate::kinds::Allow;
 
 /// Longest time between looks, when nothing else says.
 const INTERVAL: Duration = Duration::from_secs(60);
@@ -87,15 +88,19 @@ pub async fn run(settings: Option<&Path>, args: &RunArgs) -> anyhow::Result<Exit
         }
         tracing::info!("stopping: nothing new is begun; what was sent is seen through");
     };
-    control(
+    let controlling = control(
         engine,
         &mut folder,
         &options,
         &*telemetry,
         &*telemetry,
         shutdown,
-    )
-    .await;
+    );
+    tokio::select! {
+        () = controlling => {}
+        // Beside it, so that no correction waits for CloudTrail.
+        never = engine.follow_trail(), if options.writes == Allow::Yes => match never {},
+    }
     stop.cancel();
     match server.await {
         Ok(Ok(())) => {}

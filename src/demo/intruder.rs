@@ -15,6 +15,8 @@ pub struct Act {
     pub told: &'static str,
     /// Whose drift it has to become: `app/Kind/name`.
     pub key: &'static str,
+    /// Who does it: an IAM user.
+    pub by: &'static str,
     /// How it is done.
     pub done: fn(&mut World) -> Result<(), TwinError>,
 }
@@ -24,11 +26,13 @@ pub const ACTS: [Act; 4] = [
     Act {
         told: "someone scales semiont-frontend to 9 tasks in the console (its document says 1 to 5)",
         key: "semiont/Service/frontend",
+        by: "dana",
         done: |world| world.set_desired_count(SEMIONT, "semiont-frontend", 9),
     },
     Act {
         told: "CI deploys a new image of semiont-backend from a template with another size",
         key: "semiont/Service/backend",
+        by: "ci-deployer",
         done: |world| {
             let changed = world.deploy_changed(SEMIONT, "semiont-backend", |definition| {
                 definition.insert("cpu".to_owned(), json!("256"));
@@ -41,6 +45,7 @@ pub const ACTS: [Act; 4] = [
     Act {
         told: "someone quiets an alarm by raising its threshold to 100 and cutting its actions",
         key: "semiont/Alarm/backend-cpu-high",
+        by: "robin",
         done: |world| {
             let input = json!({
                 "AlarmName": "semiont-backend-cpu-high",
@@ -66,6 +71,7 @@ pub const ACTS: [Act; 4] = [
     Act {
         told: "someone cuts the Neptune backups to a single day, to save money",
         key: "semiont/Database/graph",
+        by: "finance-audit",
         done: |world| {
             let input = json!({
                 "DBClusterIdentifier": "semiont-neptune",

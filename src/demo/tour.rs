@@ -231,7 +231,7 @@ impl Tour<'_> {
         for act in intruder::ACTS {
             self.served
                 .twin
-                .world(act.done)
+                .world(|world| world.acting_as(act.by, act.done))
                 .map_err(|error| anyhow!("staging {:?}: {error:?}", act.told))?;
             self.voice.someone(act.told);
         }

@@ -23,7 +23,8 @@ use crate::store::{Store, StoreError};
 pub(super) struct Book(Mutex<BTreeMap<String, BTreeMap<ResourceKey, ObjectStatus>>>);
 
 impl Engine {
-    /// Records the conditions of every object of `plan` whose conditions changed. Needs no lease.
+    /// Records the conditions of every object of `plan` whose conditions changed, and its drift.
+    /// Needs no lease.
     ///
     /// # Errors
     /// The store's; what was not recorded is at the next look.
@@ -31,10 +32,11 @@ impl Engine {
         let Some(store) = &self.store else {
             return Ok(());
         };
-        let apps: BTreeSet<&str> = plan.objects.iter().map(|o| o.key.app.as_str()).collect();
-        for app in apps {
+        for app in apps_of(plan) {
             self.read_conditions(store, app).await?;
         }
+        // First: conditions tell how the object stood before this look.
+        self.record_drift(set, plan).await?;
         let now = self.cell.clock.now();
         for object in &plan.objects {
             let previous = self.book.get(&object.key);
@@ -62,7 +64,14 @@ impl Engine {
     /// The store's; what was not recorded is at the next look.
     pub async fn record_pass(&self, set: &DesiredSet, pass: &Pass) -> Result<(), StoreError> {
         let touched: Vec<&ObjectPlan> = pass.plan.objects.iter().filter(|o| is_work(o)).collect();
+        for app in apps_of(&pass.plan) {
+            if let Some(store) = &self.store {
+                self.read_conditions(store, app).await?;
+            }
+        }
+        self.record_drift(set, &pass.plan).await?;
         let mut plan = pass.plan.clone();
+        plan.made_at = self.cell.clock.now();
         if !touched.is_empty() {
             let scope = Scope::among(touched.into_iter().map(|o| o.key.clone()));
             let fresh = self.plan(set, &scope, &Policy::CONTROLLER).await;
@@ -89,6 +98,10 @@ impl Engine {
     }
 }
 
+fn apps_of(plan: &Plan) -> BTreeSet<&str> {
+    plan.objects.iter().map(|o| o.key.app.as_str()).collect()
+}
+
 impl Book {
     fn knows(&self, app: &str) -> bool {
         self.0
@@ -97,7 +110,7 @@ impl Book {
             .contains_key(app)
     }
 
-    fn get(&self, key: &ResourceKey) -> Option<ObjectStatus> {
+    pub(super) fn get(&self, key: &ResourceKey) -> Option<ObjectStatus> {
         self.0
             .lock()
             .unwrap_or_else(PoisonError::into_inner)

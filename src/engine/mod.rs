@@ -6,6 +6,7 @@ mod approach;
 mod conditions;
 pub mod controller;
 pub mod desired;
+mod drift;
 pub mod http;
 mod news;
 mod object;
@@ -14,6 +15,7 @@ pub mod progress;
 pub mod resolve;
 pub mod rollout;
 pub mod telemetry;
+pub mod trail;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -48,6 +50,8 @@ pub struct Engine {
     /// When each app's history was last read, on the boot clock.
     recalled: Mutex<BTreeMap<String, Duration>>,
     book: conditions::Book,
+    drifts: drift::Drifts,
+    trail: trail::Trail,
 }
 
 impl Engine {
@@ -63,6 +67,8 @@ impl Engine {
             drivers,
             recalled: Mutex::default(),
             book: conditions::Book::default(),
+            drifts: drift::Drifts::default(),
+            trail: trail::Trail::default(),
         }
     }
 

@@ -223,6 +223,9 @@ impl AppRun<'_> {
                     ..end(Outcome::Applied, detail.clone())
                 };
                 self.settle(lease, outcome).await?;
+                let mended = self.engine.mends(&key.kind, step, &fresh.drift);
+                let at = self.engine.cell.clock.now();
+                self.engine.drifts.corrected(key, &id, &mended, at);
                 self.progress.event(&Event::Written {
                     key: key.clone(),
                     title,

@@ -56,6 +56,7 @@ impl Engine {
             return Ok(());
         };
         let now = self.cell.clock.now();
+        let id = open.id.clone();
         let mut after = memory.clone();
         after.open = None;
         let step = step_of(&open);
@@ -87,7 +88,12 @@ impl Engine {
             )
             .await;
         match settled {
-            Ok(()) => *memory = after,
+            Ok(()) => {
+                if outcome == Outcome::Applied {
+                    self.drifts.corrected(key, &id, &open.drift, now);
+                }
+                *memory = after;
+            }
             // Somebody else resolved it, and what they remember of it is what counts.
             Err(SettleError::Late) => {
                 let mut all = store.memory(&key.app).await?;

@@ -12,6 +12,7 @@ use super::controller::Observer;
 use super::news::{Item, News, Told};
 use super::progress::{Event, Progress};
 use crate::aws::cell::Cell;
+use crate::model::change::Hold;
 use crate::model::document::DesiredSet;
 use crate::model::finding::{Finding, Severity};
 use crate::model::pass::{Ended, ObjectPass};
@@ -119,6 +120,12 @@ fn log_object(object: &ObjectPlan) {
     }
 }
 
+/// Whether somebody set it back so often that it is not corrected any more.
+fn is_contested(object: &ObjectPlan) -> bool {
+    let stalled = |hold: &Hold| matches!(hold, Hold::Stalled { .. });
+    object.holds.iter().any(stalled)
+}
+
 /// What each metric counts, as Prometheus shows it.
 fn describe() {
     describe_counter!("evenkeel_looks_total", "Looks at the estate.");
@@ -129,6 +136,10 @@ fn describe() {
     describe_gauge!(
         "evenkeel_objects",
         "Objects by status, as of the last look."
+    );
+    describe_gauge!(
+        "evenkeel_objects_contested",
+        "Objects that were set back so often that correcting them has stopped."
     );
     describe_gauge!("evenkeel_findings_errors", "Errors in the documents.");
     describe_counter!("evenkeel_passes_total", "Passes over an app.");
@@ -172,9 +183,18 @@ impl Observer for Telemetry {
         }
         #[expect(clippy::cast_precision_loss, reason = "far below 2^52 apps")]
         let unread = plan.history_unread.len() as f64;
+        let mut contested: BTreeMap<&str, f64> =
+            gone.iter().map(|app| (app.as_str(), 0.0)).collect();
+        for object in &plan.objects {
+            let here = if is_contested(object) { 1.0 } else { 0.0 };
+            *contested.entry(&object.key.app).or_default() += here;
+        }
         with_local_recorder(&self.recorder, || {
             counter!("evenkeel_looks_total").increment(1);
             gauge!("evenkeel_apps_history_unread").set(unread);
+            for (app, n) in &contested {
+                gauge!("evenkeel_objects_contested", "app" => (*app).to_owned()).set(*n);
+            }
             for ((app, status), n) in &counts {
                 gauge!("evenkeel_objects", "app" => (*app).to_owned(), "status" => (*status).to_owned())
                     .set(*n);

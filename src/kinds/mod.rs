@@ -24,11 +24,13 @@ use crate::aws::call::{AwsError, Permit};
 use crate::aws::cell::Cell;
 use crate::model::change::{Drift, Hold, Risk, Step};
 use crate::model::document::{DesiredSet, Document};
+use crate::model::drift::Beside;
 use crate::model::finding::Finding;
 use crate::model::key::ResourceKey;
 use crate::model::memory::ObjectMemory;
 use crate::model::plan::Rollout;
 use crate::model::snapshot::{Live, Seen};
+use crate::model::stake::{Stake, Stakes};
 use crate::model::tree::{FieldPath, Tree};
 
 /// Every kind, in the order of reports.
@@ -64,6 +66,29 @@ pub struct FieldRule {
     pub path: &'static str,
     /// How its values compare.
     pub compare: Compare,
+    /// What is at risk while it is not as wanted.
+    pub stakes: Stakes,
+}
+
+impl FieldRule {
+    /// A field whose values compare in a way of their own.
+    pub const fn new(path: &'static str, compare: Compare, stakes: Stakes) -> Self {
+        Self {
+            path,
+            compare,
+            stakes,
+        }
+    }
+
+    /// A field that compares [`Compare::Exact`] and puts the same at risk whatever it is instead.
+    pub const fn exact(path: &'static str, stake: Stake) -> Self {
+        Self::new(path, Compare::Exact, Stakes::always(stake))
+    }
+
+    /// A number that compares exactly and puts `below` at risk while less is there, else `above`.
+    pub const fn amount(path: &'static str, below: Stake, above: Stake) -> Self {
+        Self::new(path, Compare::Exact, Stakes::either(below, above))
+    }
 }
 
 /// What a kind is asked to decide on. All of it is values; nothing may be looked up.
@@ -134,6 +159,8 @@ pub struct Decision {
     pub remember: BTreeMap<String, Tree>,
     /// A rollout that is under way or has failed.
     pub rollout: Option<Rollout>,
+    /// What stands beside what the document names: unmanaged, or suspended by an operator.
+    pub beside: Vec<Beside>,
 }
 
 /// The pure half of a kind.
@@ -150,8 +177,24 @@ pub trait Kind: Send + Sync {
     /// One complete example document, for the reference page; tested to load.
     fn example(&self) -> &'static str;
 
-    /// How the fields compare; a field without a rule compares [`Compare::Exact`].
+    /// How the fields compare, and what each puts at risk. A field without a rule compares
+    /// [`Compare::Exact`]; a test over the kinds sees to it that every field has one.
     fn rules(&self) -> &'static [FieldRule];
+
+    /// What is at risk while the object, or something that stands beside its document, is not as it
+    /// should be.
+    fn stake(&self) -> Stake;
+
+    /// The calls that can have changed the field at `path` (from the root; the root itself stands
+    /// for the whole object), as CloudTrail names them: `ecs.UpdateService`. Also calls that
+    /// Evenkeel never makes.
+    fn changed_by(&self, path: &FieldPath) -> &'static [&'static str];
+
+    /// What such a call names beside the object itself, such as the one policy of many.
+    fn named_in_call<'p>(&self, path: &'p FieldPath) -> Option<&'p str> {
+        let _ = path;
+        None
+    }
 
     /// Rules over one document and the set around it: sizes that exist, min <= max, references.
     /// Its shape has been checked against the schema already.

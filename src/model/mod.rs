@@ -5,6 +5,7 @@
 pub mod chain;
 pub mod change;
 pub mod document;
+pub mod drift;
 pub mod entry;
 pub mod finding;
 pub mod key;
@@ -14,5 +15,7 @@ pub mod pass;
 pub mod plan;
 pub mod scope;
 pub mod snapshot;
+pub mod stake;
 pub mod status;
+pub mod trail;
 pub mod tree;

@@ -6,6 +6,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::change::{Change, Drift, Hold};
+use super::drift::Beside;
 use super::finding::Finding;
 use super::key::ResourceKey;
 use super::tree::Tree;
@@ -58,6 +59,9 @@ pub struct ObjectPlan {
     /// Intents of writes that were given up, whose late effect is to be looked for now.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub look_for: Vec<String>,
+    /// What stands beside its drift and is not written: unmanaged, pending, suspended.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub beside: Vec<Beside>,
 }
 
 /// How far a rollout is.

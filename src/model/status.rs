@@ -241,6 +241,7 @@ mod tests {
             remember: BTreeMap::new(),
             rollout: None,
             look_for: Vec::new(),
+            beside: Vec::new(),
         }
     }
 

@@ -111,22 +111,18 @@ fn in_order(compare: Compare, desired: &Tree, live: Option<&Tree>) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::stake::{Stake, Stakes};
     use proptest::prelude::*;
     use serde_json::json;
 
     const RULES: &[FieldRule] = &[
-        FieldRule {
-            path: "count",
-            compare: Compare::Band,
-        },
-        FieldRule {
-            path: "policies.*.target",
-            compare: Compare::Number,
-        },
-        FieldRule {
-            path: "actions",
-            compare: Compare::Set,
-        },
+        FieldRule::new("count", Compare::Band, Stakes::always(Stake::Cosmetic)),
+        FieldRule::new(
+            "policies.*.target",
+            Compare::Number,
+            Stakes::always(Stake::Cosmetic),
+        ),
+        FieldRule::new("actions", Compare::Set, Stakes::always(Stake::Cosmetic)),
     ];
 
     fn paths(desired: Tree, live: Tree) -> Vec<String> {

@@ -8,6 +8,7 @@ pub mod diff;
 #[cfg(test)]
 mod laws;
 pub mod object;
+pub mod sightings;
 
 use std::collections::BTreeMap;
 

@@ -7,6 +7,7 @@ use super::diff::diff;
 use crate::kinds::{Allow, Decision, Kind, Policy, Question};
 use crate::model::change::{Action, Change, Drift, Hold, Risk};
 use crate::model::document::Document;
+use crate::model::drift::{Beside, DriftKind};
 use crate::model::memory::{GIVEN_UP_FOR_GOOD, LATE_TOLD_FOR, NOTHING_COMES_AFTER, ObjectMemory};
 use crate::model::plan::{ObjectPlan, Status};
 use crate::model::snapshot::{Live, Seen};
@@ -78,6 +79,7 @@ fn decide(
         policy: inputs.policy,
         now: inputs.now,
     });
+    let beside = beside(&drift, &decision);
     let drift = settle_drift(drift, &decision);
     let Decision {
         steps,
@@ -88,6 +90,7 @@ fn decide(
         excused: _,
         mut remember,
         rollout,
+        beside: _,
     } = decision;
     let unread = inputs.memory.unread.get(&document.key.app);
     // What is remembered already is no news, and what may be is not to be written over.
@@ -140,7 +143,22 @@ fn decide(
         remember,
         rollout,
         look_for: overdue(memory, inputs.now),
+        beside,
     }
+}
+
+/// What is told beside the drift: the kind's own, and what AWS holds back until its window.
+fn beside(drift: &[Drift], decision: &Decision) -> Vec<Beside> {
+    let excused = |d: &&Drift| decision.excused.contains(&d.path);
+    let pending = drift.iter().filter(excused).map(|d| Beside {
+        kind: DriftKind::Pending,
+        path: d.path.clone(),
+        desired: d.desired.clone(),
+        live: d.live.clone(),
+    });
+    let mut beside: Vec<Beside> = pending.chain(decision.beside.iter().cloned()).collect();
+    beside.sort_by(|a, b| (&a.path, a.kind).cmp(&(&b.path, b.kind)));
+    beside
 }
 
 /// Given-up writes of which nothing can come any more: now a look tells what came of them.
@@ -242,5 +260,6 @@ fn held(document: &Document, status: Status, hold: Hold) -> ObjectPlan {
         remember: std::collections::BTreeMap::new(),
         rollout: None,
         look_for: Vec::new(),
+        beside: Vec::new(),
     }
 }

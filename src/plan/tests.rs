@@ -17,7 +17,8 @@ use crate::model::memory::{Memory, ObjectMemory, OpenIntent, PastWrite};
 use crate::model::plan::{Plan, Status, Verdict};
 use crate::model::scope::Scope;
 use crate::model::snapshot::{Live, Observation, Seen, Snapshot};
-use crate::model::tree::Tree;
+use crate::model::stake::{Stake, Stakes};
+use crate::model::tree::{FieldPath, Tree};
 
 /// A kind with one number; negative is destructive.
 struct Dial;
@@ -36,10 +37,18 @@ impl Kind for Dial {
         ""
     }
     fn rules(&self) -> &'static [FieldRule] {
-        &[FieldRule {
-            path: "value",
-            compare: Compare::Number,
-        }]
+        static RULES: &[FieldRule] = &[FieldRule::new(
+            "value",
+            Compare::Number,
+            Stakes::either(Stake::Availability, Stake::Cost),
+        )];
+        RULES
+    }
+    fn stake(&self) -> Stake {
+        Stake::Availability
+    }
+    fn changed_by(&self, _: &FieldPath) -> &'static [&'static str] {
+        &["cloudwatch.PutMetricAlarm"]
     }
     fn check(&self, _: &Document, _: &DesiredSet) -> Vec<Finding> {
         Vec::new()

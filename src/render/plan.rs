@@ -298,6 +298,7 @@ pub(crate) mod tests {
             remember: BTreeMap::new(),
             rollout: None,
             look_for: Vec::new(),
+            beside: Vec::new(),
         }
     }
 

@@ -4,6 +4,7 @@ pub mod embedded;
 
 mod call;
 mod chain;
+mod drift;
 mod error;
 mod fence;
 #[cfg(test)]
@@ -31,6 +32,7 @@ use crate::model::key::ResourceKey;
 
 pub use call::STORE_TIMEOUT;
 pub use chain::Chain;
+pub use drift::Opened;
 pub use error::StoreError;
 pub use fence::Fence;
 pub use lease::{AcquireError, Lease, LeaseError, Origin};

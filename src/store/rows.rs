@@ -11,6 +11,8 @@
 //! | | `STATUS#Kind/name` | its conditions |
 //! | | `LATE#intent#id` | an outcome that came after another had been recorded |
 //! | | `FENCE#000000000001` | a lease that a person released |
+//! | | `DRIFT#Kind/name#field#OPEN` | an episode of drift that stands |
+//! | | `DRIFT#Kind/name#field#000000000000001` | one that ended |
 
 use std::collections::HashMap;
 
@@ -36,6 +38,9 @@ pub(super) const MEMORY: &str = "MEMORY#";
 pub(super) const STATUS: &str = "STATUS#";
 pub(super) const LATE: &str = "LATE#";
 pub(super) const FENCE: &str = "FENCE#";
+pub(super) const DRIFT: &str = "DRIFT#";
+/// The end of an open episode's key.
+pub(super) const DRIFT_OPEN: &str = "#OPEN";
 /// Where a row's JSON stands.
 pub(super) const BODY: &str = "body";
 
@@ -120,7 +125,9 @@ mod tests {
 
     #[test]
     fn open_and_memory_rows_are_neighbours_so_that_one_query_reads_both() {
-        let mut prefixes = [APP, ENTRY, FENCE, HEAD, LATE, LEASE, MEMORY, OPEN, STATUS];
+        let mut prefixes = [
+            APP, DRIFT, ENTRY, FENCE, HEAD, LATE, LEASE, MEMORY, OPEN, STATUS,
+        ];
         prefixes.sort_unstable();
         let at = |p: &str| prefixes.iter().position(|q| *q == p);
         assert_eq!(at(MEMORY).map(|i| i + 1), at(OPEN));

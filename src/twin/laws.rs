@@ -57,6 +57,7 @@ fn target(service: &str) -> &'static str {
         "ecs" => "AmazonEC2ContainerServiceV20141113",
         "application-autoscaling" => "AnyScaleFrontendService",
         "dynamodb" => "DynamoDB_20120810",
+        "cloudtrail" => "CloudTrail_20131101",
         _ => "GraniteServiceVersion20100801",
     }
 }

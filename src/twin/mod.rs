@@ -9,6 +9,7 @@ pub mod autoscaling;
 pub mod calls;
 pub mod cbor;
 pub mod clients;
+pub mod cloudtrail;
 pub mod cloudwatch;
 pub mod connector;
 pub mod dynamodb;

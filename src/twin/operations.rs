@@ -12,6 +12,7 @@ pub static OFFERED: &[&str] = &[
     "application-autoscaling.PutScalingPolicy",
     "application-autoscaling.PutScheduledAction",
     "application-autoscaling.RegisterScalableTarget",
+    "cloudtrail.LookupEvents",
     "cloudwatch.DeleteAlarms",
     "cloudwatch.DescribeAlarms",
     "cloudwatch.ListTagsForResource",

@@ -85,6 +85,17 @@ pub enum Protocol {
     Query,
 }
 
+/// Who calls, as far as a request shows it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Caller {
+    /// The access key that signed it; empty when nothing did.
+    pub access_key: String,
+    /// What the caller calls itself.
+    pub agent: String,
+    /// Where it comes from.
+    pub address: String,
+}
+
 /// A request, understood.
 #[derive(Clone, Debug)]
 pub struct Incoming {
@@ -96,6 +107,8 @@ pub struct Incoming {
     pub input: Value,
     /// How to answer.
     pub protocol: Protocol,
+    /// Who asks.
+    pub caller: Caller,
 }
 
 impl Incoming {
@@ -112,8 +125,26 @@ fn service_of(target: &str) -> Option<&'static str> {
         "AnyScaleFrontendService" => "application-autoscaling",
         "DynamoDB_20120810" => "dynamodb",
         "GraniteServiceVersion20100801" => "cloudwatch",
+        // The SDKs send the short one, the API reference shows the long one.
+        "CloudTrail_20131101" | "com.amazonaws.cloudtrail.v20131101.CloudTrail_20131101" => {
+            "cloudtrail"
+        }
         _ => return None,
     })
+}
+
+/// Who signed a request, and what they call themselves: `Credential=AKID/20261123/...`.
+fn caller(headers: &HeaderMap) -> Caller {
+    let said = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
+    let signed = said("authorization").and_then(|text| text.split("Credential=").nth(1));
+    let key = signed.and_then(|scope| scope.split('/').next());
+    let agent = said("x-amz-user-agent").or_else(|| said("user-agent"));
+    Caller {
+        access_key: key.unwrap_or_default().to_owned(),
+        agent: agent.unwrap_or_default().to_owned(),
+        // All who reach the twin are on its own machine, or in its process.
+        address: "127.0.0.1".to_owned(),
+    }
 }
 
 /// The service that a signature was made for: `Credential=AKID/20261123/us-east-1/rds/aws4_request`.
@@ -158,6 +189,7 @@ pub fn read(request: &Request<Bytes>) -> Result<Incoming, (Protocol, TwinError)>
             operation: operation.to_owned(),
             input,
             protocol,
+            caller: caller(request.headers()),
         });
     }
     if header("smithy-protocol") == Some("rpc-v2-cbor") {
@@ -184,6 +216,7 @@ pub fn read(request: &Request<Bytes>) -> Result<Incoming, (Protocol, TwinError)>
             operation: operation.to_owned(),
             input,
             protocol,
+            caller: caller(request.headers()),
         });
     }
     let protocol = Protocol::Query;
@@ -198,6 +231,7 @@ pub fn read(request: &Request<Bytes>) -> Result<Incoming, (Protocol, TwinError)>
         operation,
         input,
         protocol,
+        caller: caller(request.headers()),
     })
 }
 

@@ -8,6 +8,7 @@ use serde_json::Value;
 use super::NoAnswer;
 use super::autoscaling::AutoScaling;
 use super::calls::{CallOutcome, Calls};
+use super::cloudtrail::CloudTrail;
 use super::cloudwatch::CloudWatch;
 use super::dynamodb::DynamoDb;
 use super::ecs::Ecs;
@@ -17,7 +18,7 @@ use super::operations;
 use super::rates::{Admission, Rates};
 use super::rds::Rds;
 use super::sts::Sts;
-use super::wire::{CallContext, Incoming, TwinError};
+use super::wire::{CallContext, Caller, Incoming, TwinError};
 
 /// What became of a call, before it is put into bytes.
 pub(super) type Outcome = Result<Value, TwinError>;
@@ -40,6 +41,8 @@ pub struct World {
     pub dynamodb: DynamoDb,
     /// The caller's identity.
     pub sts: Sts,
+    /// Who did what.
+    pub cloudtrail: CloudTrail,
     /// What goes wrong, and when.
     pub faults: Faults,
     /// AWS's token buckets.
@@ -60,6 +63,7 @@ struct Late {
     service: &'static str,
     operation: String,
     input: Value,
+    caller: Caller,
 }
 
 impl World {
@@ -74,6 +78,7 @@ impl World {
             rds: Rds::default(),
             dynamodb: DynamoDb::default(),
             sts: Sts::default(),
+            cloudtrail: CloudTrail::new(seed.wrapping_add(3)),
             faults: Faults::default(),
             rates: Rates::default(),
             calls: Calls::default(),
@@ -98,9 +103,64 @@ impl World {
     /// # Errors
     /// As AWS answers.
     pub fn call(&mut self, service: &str, operation: &str, input: &Value) -> Outcome {
+        let actor = self.cloudtrail.actor.clone();
+        self.call_by(&actor, service, operation, input)
+    }
+
+    /// Lets `act` call as the IAM user `user`, in the console.
+    pub fn acting_as<R>(&mut self, user: &str, act: impl FnOnce(&mut Self) -> R) -> R {
+        let key = format!("AKIA{}", user.to_uppercase());
+        let users = &mut self.cloudtrail.users;
+        users.insert(key.clone(), user.to_owned());
+        let actor = Caller {
+            access_key: key,
+            ..self.cloudtrail.actor.clone()
+        };
+        let before = std::mem::replace(&mut self.cloudtrail.actor, actor);
+        let done = act(self);
+        self.cloudtrail.actor = before;
+        done
+    }
+
+    fn call_by(
+        &mut self,
+        caller: &Caller,
+        service: &str,
+        operation: &str,
+        input: &Value,
+    ) -> Outcome {
+        let outcome = self.answer(caller, service, operation, input);
+        if outcome.is_ok() {
+            let user = self.user_of(caller);
+            let cx = CallContext {
+                now: self.now,
+                account: &self.account,
+                region: &self.region,
+            };
+            let call = (service, operation);
+            self.cloudtrail.record(call, input, (caller, &user), &cx);
+        }
+        outcome
+    }
+
+    fn user_of(&self, caller: &Caller) -> String {
+        let user = self.cloudtrail.users.get(&caller.access_key);
+        user.unwrap_or(&self.sts.user).clone()
+    }
+
+    fn answer(
+        &mut self,
+        caller: &Caller,
+        service: &str,
+        operation: &str,
+        input: &Value,
+    ) -> Outcome {
         if !operations::is_offered(service, operation) {
             return Err(TwinError::unknown_operation(service, operation));
         }
+        let mut sts = Sts {
+            user: self.user_of(caller),
+        };
         let cx = CallContext {
             now: self.now,
             account: &self.account,
@@ -116,7 +176,8 @@ impl World {
             "cloudwatch" => self.cloudwatch.call(operation, input, &cx),
             "rds" => self.rds.call(operation, input, &cx),
             "dynamodb" => self.dynamodb.call(operation, input, &cx),
-            "sts" => self.sts.call(operation, input, &cx),
+            "sts" => sts.call(operation, input, &cx),
+            "cloudtrail" => self.cloudtrail.call(operation, input, &cx),
             other => Err(TwinError::unknown_operation(other, operation)),
         }
     }
@@ -146,7 +207,14 @@ impl World {
             if let Some(at) = self.late.iter().position(|late| late.at <= next) {
                 let late = self.late.remove(at);
                 // Nobody hears the answer.
-                let _unheard = self.call(late.service, &late.operation, &late.input);
+                let Late {
+                    service,
+                    operation,
+                    input,
+                    caller,
+                    ..
+                } = late;
+                let _unheard = self.call_by(&caller, service, &operation, &input);
             }
             self.autoscaling.fire(next, &mut self.ecs);
         }
@@ -179,6 +247,7 @@ impl World {
                     service: incoming.service,
                     operation: incoming.operation.clone(),
                     input: incoming.input.clone(),
+                    caller: incoming.caller.clone(),
                 });
                 return Err(NoAnswer::Lost);
             }
@@ -223,7 +292,14 @@ impl World {
     }
 
     fn perform(&mut self, number: usize, incoming: &Incoming) -> Outcome {
-        let outcome = self.call(incoming.service, &incoming.operation, &incoming.input);
+        let Incoming {
+            service,
+            operation,
+            input,
+            caller,
+            ..
+        } = incoming;
+        let outcome = self.call_by(caller, service, operation, input);
         let end = match &outcome {
             Ok(_) => CallOutcome::Done,
             Err(err) => CallOutcome::Refused(err.code.clone()),

@@ -18,7 +18,8 @@ use crate::aws::cell::Cell;
 use crate::model::change::{Drift, Step};
 use crate::model::document::{DesiredSet, Document};
 use crate::model::finding::Finding;
-use crate::model::tree::Tree;
+use crate::model::stake::Stake;
+use crate::model::tree::{FieldPath, Tree};
 use crate::plan::diff::is_mended;
 
 /// The kind `Alarm`.
@@ -60,6 +61,22 @@ spec:
 
     fn rules(&self) -> &'static [FieldRule] {
         rules::RULES
+    }
+
+    fn stake(&self) -> Stake {
+        Stake::Alarms
+    }
+
+    fn changed_by(&self, path: &FieldPath) -> &'static [&'static str] {
+        match path.segments().get(1).map(String::as_str) {
+            Some("actionsEnabled") => &[
+                "cloudwatch.PutMetricAlarm",
+                "cloudwatch.DisableAlarmActions",
+                "cloudwatch.EnableAlarmActions",
+            ],
+            Some(_) => &["cloudwatch.PutMetricAlarm"],
+            None => &["cloudwatch.DeleteAlarms"],
+        }
     }
 
     fn check(&self, document: &Document, set: &DesiredSet) -> Vec<Finding> {

@@ -9,13 +9,18 @@ use crate::kinds::{Allow, Compare, Decision, FieldRule, Question};
 use crate::model::change::{Drift, Hold, Risk, Step};
 use crate::model::document::{DesiredSet, Document};
 use crate::model::snapshot::Live;
+use crate::model::stake::{Stake, Stakes};
 use crate::model::tree::{FieldPath, Tree, digest};
 
 /// The lists whose emptying silences an alarm.
 const ACTIONS: [&str; 3] = ["alarmActions", "okActions", "insufficientDataActions"];
 
 const fn rule(path: &'static str, compare: Compare) -> FieldRule {
-    FieldRule { path, compare }
+    FieldRule::new(path, compare, Stakes::always(Stake::Alarms))
+}
+
+const fn exact(path: &'static str) -> FieldRule {
+    FieldRule::exact(path, Stake::Alarms)
 }
 
 /// How the fields compare. A metric's dimensions are one value: one more makes another metric.
@@ -26,6 +31,29 @@ pub static RULES: &[FieldRule] = &[
     rule("threshold", Compare::Number),
     rule("dimensions", Compare::Exact),
     rule("metrics.*.metricStat.metric.dimensions", Compare::Exact),
+    FieldRule::exact("description", Stake::Cosmetic),
+    exact("metricName"),
+    exact("namespace"),
+    exact("statistic"),
+    exact("extendedStatistic"),
+    exact("period"),
+    exact("unit"),
+    exact("evaluationPeriods"),
+    exact("datapointsToAlarm"),
+    exact("thresholdMetricId"),
+    exact("comparisonOperator"),
+    exact("treatMissingData"),
+    exact("evaluateLowSampleCountPercentile"),
+    exact("actionsEnabled"),
+    exact("metrics.*.expression"),
+    FieldRule::exact("metrics.*.label", Stake::Cosmetic),
+    exact("metrics.*.returnData"),
+    exact("metrics.*.period"),
+    exact("metrics.*.metricStat.metric.namespace"),
+    exact("metrics.*.metricStat.metric.metricName"),
+    exact("metrics.*.metricStat.period"),
+    exact("metrics.*.metricStat.stat"),
+    exact("metrics.*.metricStat.unit"),
 ];
 
 /// The alarm that the document speaks for.

@@ -14,7 +14,8 @@ use crate::aws::cell::Cell;
 use crate::model::change::{Drift, Step};
 use crate::model::document::{DesiredSet, Document};
 use crate::model::finding::Finding;
-use crate::model::tree::Tree;
+use crate::model::stake::Stake;
+use crate::model::tree::{FieldPath, Tree};
 
 /// The kind `Database`.
 #[derive(Debug)]
@@ -48,7 +49,25 @@ spec:
     }
 
     fn rules(&self) -> &'static [FieldRule] {
-        &[]
+        static RULES: &[FieldRule] = &[
+            FieldRule::amount(rules::RETENTION, Stake::Data, Stake::Cost),
+            FieldRule::exact(rules::BACKUP_WINDOW, Stake::Availability),
+            FieldRule::exact(rules::MAINTENANCE_WINDOW, Stake::Availability),
+            FieldRule::exact(rules::PROTECTION, Stake::Data),
+        ];
+        RULES
+    }
+
+    fn stake(&self) -> Stake {
+        Stake::Data
+    }
+
+    fn changed_by(&self, path: &FieldPath) -> &'static [&'static str] {
+        if path.segments().is_empty() {
+            &["rds.DeleteDBInstance", "rds.DeleteDBCluster"]
+        } else {
+            &["rds.ModifyDBInstance", "rds.ModifyDBCluster"]
+        }
     }
 
     fn check(&self, document: &Document, _set: &DesiredSet) -> Vec<Finding> {

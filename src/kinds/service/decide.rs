@@ -5,6 +5,7 @@
 use jiff::SignedDuration;
 use serde_json::{Map, json};
 
+use super::beside;
 use super::deploying;
 use super::facts::{Facts, family_revision};
 use super::past;
@@ -191,6 +192,7 @@ impl Draft<'_> {
                 "auto scaling is suspended by an operator and left so: {}",
                 target.suspended.join(", ")
             ));
+            self.out.beside.push(beside::suspended(target));
         }
     }
 

@@ -1,6 +1,7 @@
 //! Services: an ECS service's size, count, deployment rules, tags and auto scaling.
 
 mod aws;
+mod beside;
 mod bodies;
 mod bounds;
 mod cron;
@@ -21,6 +22,7 @@ mod schedule;
 mod size;
 mod sizing;
 mod spec;
+mod stakes;
 #[cfg(test)]
 mod tests;
 mod unmoved;
@@ -30,13 +32,14 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 
-use super::{Compare, Decision, Driver, ExtraIam, FieldRule, Kind, Purpose, Question};
+use super::{Decision, Driver, ExtraIam, FieldRule, Kind, Purpose, Question};
 use crate::aws::cell::Cell;
 use crate::model::change::{Drift, Step};
 use crate::model::document::{DesiredSet, Document};
 use crate::model::finding::Finding;
 use crate::model::snapshot::Live;
-use crate::model::tree::Tree;
+use crate::model::stake::Stake;
+use crate::model::tree::{FieldPath, Tree};
 
 /// The kind `Service`.
 #[derive(Clone, Copy, Debug)]
@@ -61,16 +64,19 @@ impl Kind for Service {
     }
 
     fn rules(&self) -> &'static [FieldRule] {
-        &[
-            FieldRule {
-                path: "scaling.count",
-                compare: Compare::Band,
-            },
-            FieldRule {
-                path: "scaling.targetTracking.*.targetValue",
-                compare: Compare::Number,
-            },
-        ]
+        stakes::RULES
+    }
+
+    fn stake(&self) -> Stake {
+        Stake::Availability
+    }
+
+    fn changed_by(&self, path: &FieldPath) -> &'static [&'static str] {
+        stakes::changed_by(path)
+    }
+
+    fn named_in_call<'p>(&self, path: &'p FieldPath) -> Option<&'p str> {
+        stakes::named_in_call(path)
     }
 
     fn check(&self, document: &Document, _set: &DesiredSet) -> Vec<Finding> {

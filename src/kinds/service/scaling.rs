@@ -7,6 +7,7 @@ use std::collections::BTreeSet;
 
 use serde_json::{Map, json};
 
+use super::beside;
 use super::bounds::{Bounds, declared, notes, until};
 use super::decide::Draft;
 use super::facts::{Action, Policy, Scaling};
@@ -30,6 +31,8 @@ pub fn decide(draft: &mut Draft<'_>) {
     };
     let told = notes(draft.question.desired, live, draft.question.now);
     draft.out.notes.extend(told);
+    let unmanaged = beside::unmanaged(draft.question.desired, live);
+    draft.out.beside.extend(unmanaged);
     target(draft, bounds, live);
     let target_missing = live.target.is_none()
         && !draft

@@ -377,25 +377,29 @@ fn scaling_view(scaling: &Scaling, count: u32) -> Tree {
     let actions: BTreeMap<&String, Tree> = scaling
         .actions
         .iter()
-        .map(|(name, action)| {
-            let mut view = Map::new();
-            view.insert("schedule".into(), json!(spaced(&action.schedule)));
-            let zone = action.timezone.as_deref().unwrap_or("UTC");
-            view.insert("timezone".into(), json!(zone));
-            if let Some(min) = action.min {
-                view.insert("minCapacity".into(), json!(min));
-            }
-            if let Some(max) = action.max {
-                view.insert("maxCapacity".into(), json!(max));
-            }
-            (name, Tree::Object(view))
-        })
+        .map(|(name, action)| (name, action_view(action)))
         .collect();
     view.insert("scheduled".into(), json!(actions));
     Tree::Object(view)
 }
 
-fn policy_view(policy: &Policy) -> Tree {
+/// A scheduled action in the shape of the desired tree.
+pub fn action_view(action: &Action) -> Tree {
+    let mut view = Map::new();
+    view.insert("schedule".into(), json!(spaced(&action.schedule)));
+    let zone = action.timezone.as_deref().unwrap_or("UTC");
+    view.insert("timezone".into(), json!(zone));
+    if let Some(min) = action.min {
+        view.insert("minCapacity".into(), json!(min));
+    }
+    if let Some(max) = action.max {
+        view.insert("maxCapacity".into(), json!(max));
+    }
+    Tree::Object(view)
+}
+
+/// A policy in the shape of the desired tree.
+pub fn policy_view(policy: &Policy) -> Tree {
     let mut view = Map::new();
     let metric = match (policy.policy_type.as_str(), policy.metric.as_str()) {
         ("TargetTrackingScaling", "") => "a metric of its own",

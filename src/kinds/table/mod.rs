@@ -11,7 +11,8 @@ use crate::aws::cell::Cell;
 use crate::model::change::{Drift, Step};
 use crate::model::document::{DesiredSet, Document};
 use crate::model::finding::Finding;
-use crate::model::tree::Tree;
+use crate::model::stake::Stake;
+use crate::model::tree::{FieldPath, Tree};
 
 /// The kind `Table`.
 #[derive(Debug)]
@@ -42,7 +43,28 @@ spec:
     }
 
     fn rules(&self) -> &'static [FieldRule] {
-        &[]
+        static RULES: &[FieldRule] = &[
+            FieldRule::exact("pointInTimeRecovery.enabled", Stake::Data),
+            FieldRule::amount(
+                "pointInTimeRecovery.recoveryPeriodDays",
+                Stake::Data,
+                Stake::Cost,
+            ),
+            FieldRule::exact("deletionProtection", Stake::Data),
+        ];
+        RULES
+    }
+
+    fn stake(&self) -> Stake {
+        Stake::Data
+    }
+
+    fn changed_by(&self, path: &FieldPath) -> &'static [&'static str] {
+        match path.segments().get(1).map(String::as_str) {
+            Some("pointInTimeRecovery") => &["dynamodb.UpdateContinuousBackups"],
+            Some(_) => &["dynamodb.UpdateTable"],
+            None => &["dynamodb.DeleteTable"],
+        }
     }
 
     fn check(&self, document: &Document, _set: &DesiredSet) -> Vec<Finding> {

@@ -1,0 +1,192 @@
+//! Drift rows: episodes of drift, one row each, outside the write chain.
+//!
+//! An open episode stands under the digest of its field and `OPEN`, so that two replicas that find
+//! it at once make one row; when it ends it moves to a row of its own, which expires after
+//! [`KEPT_FOR`] by the attribute `expires` (seconds, for DynamoDB's time to live) and is taken away
+//! earlier where an object has more than [`KEPT_PER_OBJECT`].
+
+use aws_sdk_dynamodb::types::{AttributeValue, Delete, Put, TransactWriteItem};
+use jiff::Timestamp;
+
+use super::Store;
+use super::call::Written;
+use super::error::StoreError;
+use super::rows::{self, Item};
+use crate::model::drift::{DriftRecord, KEPT_FOR, KEPT_PER_OBJECT};
+use crate::model::key::ResourceKey;
+use crate::model::tree::digest_of;
+
+/// Rows that one ending takes away at the most, far below the hundred of a transaction.
+const SWEPT_AT_ONCE: usize = 20;
+/// Where a row says when it may go.
+const EXPIRES: &str = "expires";
+
+/// What became of a record that was to be opened.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Opened {
+    /// It stands now.
+    New,
+    /// Another process had opened it; this is what stands.
+    Standing(Box<DriftRecord>),
+}
+
+impl Store {
+    /// The app's episodes of drift, those that have expired left out: open and ended ones.
+    ///
+    /// # Errors
+    /// The store's, and a row that cannot be read.
+    pub async fn drift(&self, app: &str) -> Result<Vec<DriftRecord>, StoreError> {
+        let pk = self.pk(app);
+        let now = self.table.clock.now();
+        let items = self.table.rows_of(&pk, rows::DRIFT).await?;
+        let mut records: Vec<DriftRecord> = Vec::new();
+        for item in &items {
+            let sk = rows::text_of(item, "sk").map_err(|why| self.table.corrupt(&pk, "?", why))?;
+            let record: DriftRecord =
+                rows::json_of(item, rows::BODY).map_err(|why| self.table.corrupt(&pk, sk, why))?;
+            if expires(&record).is_none_or(|at| at > now) {
+                records.push(record);
+            }
+        }
+        records
+            .sort_by(|a, b| (a.first_seen, &a.key, &a.path).cmp(&(b.first_seen, &b.key, &b.path)));
+        Ok(records)
+    }
+
+    /// Opens an episode, unless one of the same field stands open. Needs no lease.
+    ///
+    /// # Errors
+    /// The store's.
+    pub async fn open_drift(&self, record: &DriftRecord) -> Result<Opened, StoreError> {
+        self.index(&record.key.app).await?;
+        let (pk, sk) = (self.pk(&record.key.app), row_of(record));
+        let item = self.drift_item(record)?;
+        let written = self
+            .table
+            .write_if("dynamodb.PutItem", &format!("{pk} / {sk}"), || {
+                self.table
+                    .client
+                    .put_item()
+                    .table_name(&self.table.name)
+                    .set_item(Some(item.clone()))
+                    .condition_expression("attribute_not_exists(#pk)")
+                    .expression_attribute_names("#pk", "pk")
+                    .send()
+            })
+            .await?;
+        if let Written::Done(_) = written {
+            return Ok(Opened::New);
+        }
+        match self.table.get(&pk, &sk).await? {
+            Some(item) => rows::json_of(&item, rows::BODY)
+                .map(|standing| Opened::Standing(Box::new(standing)))
+                .map_err(|why| self.table.corrupt(&pk, &sk, why)),
+            // It ended between the two calls; the next look opens another one if it has to.
+            None => Ok(Opened::Standing(Box::new(record.clone()))),
+        }
+    }
+
+    /// Puts an episode as it is known now, in its own row, open or ended.
+    ///
+    /// # Errors
+    /// The store's.
+    pub async fn put_drift(&self, record: &DriftRecord) -> Result<(), StoreError> {
+        let (pk, sk) = (self.pk(&record.key.app), row_of(record));
+        let item = self.drift_item(record)?;
+        self.table.put(&format!("{pk} / {sk}"), item).await
+    }
+
+    /// Ends an episode: its row moves from the open ones to the ended ones, and what of its object's
+    /// is too old or too many goes.
+    ///
+    /// # Errors
+    /// The store's.
+    pub async fn end_drift(&self, record: &DriftRecord) -> Result<(), StoreError> {
+        let pk = self.pk(&record.key.app);
+        let open = rows::object(rows::DRIFT, &record.key) + &field_of(record) + rows::DRIFT_OPEN;
+        let sk = row_of(record);
+        let put = Put::builder()
+            .table_name(&self.table.name)
+            .set_item(Some(self.drift_item(record)?));
+        let mut items = vec![
+            self.part(put.build(), |p, b| p.put(b))?,
+            self.taken_away(&pk, &open)?,
+        ];
+        for gone in self.overdue(&record.key).await? {
+            if gone != sk {
+                items.push(self.taken_away(&pk, &gone)?);
+            }
+        }
+        let token = self.table.entropy.id();
+        self.table
+            .transact(&format!("{pk} / {sk}"), &token, &items)
+            .await
+            .map(|_| ())
+    }
+
+    /// Sort keys of the object's ended rows that are to go, the oldest first.
+    async fn overdue(&self, key: &ResourceKey) -> Result<Vec<String>, StoreError> {
+        let pk = self.pk(&key.app);
+        let prefix = rows::object(rows::DRIFT, key) + "#";
+        let now = self.table.clock.now().as_second();
+        let mut ended: Vec<(i64, String)> = self
+            .table
+            .rows_of(&pk, &prefix)
+            .await?
+            .iter()
+            .filter_map(|item| {
+                let expires = rows::number_of(item, EXPIRES).ok()?;
+                let sk = rows::text_of(item, "sk").ok()?;
+                Some((i64::try_from(expires).ok()?, sk.to_owned()))
+            })
+            .collect();
+        ended.sort();
+        // The one that is ended now comes on top.
+        let excess = (ended.len() + 1).saturating_sub(KEPT_PER_OBJECT);
+        Ok(ended
+            .into_iter()
+            .enumerate()
+            .filter(|(at, (expires, _))| *at < excess || *expires <= now)
+            .map(|(_, (_, sk))| sk)
+            .take(SWEPT_AT_ONCE)
+            .collect())
+    }
+
+    fn taken_away(&self, pk: &str, sk: &str) -> Result<TransactWriteItem, StoreError> {
+        let delete = Delete::builder()
+            .table_name(&self.table.name)
+            .key("pk", rows::text(pk))
+            .key("sk", rows::text(sk));
+        self.part(delete.build(), |p, b| p.delete(b))
+    }
+
+    fn drift_item(&self, record: &DriftRecord) -> Result<Item, StoreError> {
+        let (pk, sk) = (self.pk(&record.key.app), row_of(record));
+        let body = self.table.json(&pk, &sk, record)?;
+        let mut item = rows::item(&pk, &sk, [(rows::BODY, rows::text(body))]);
+        if let Some(at) = expires(record) {
+            let second = AttributeValue::N(at.as_second().to_string());
+            item.insert(EXPIRES.to_owned(), second);
+        }
+        Ok(item)
+    }
+}
+
+/// When an ended record may go; an open one stays.
+fn expires(record: &DriftRecord) -> Option<Timestamp> {
+    let end = record.end.as_ref()?;
+    end.at.checked_add(KEPT_FOR).ok()
+}
+
+/// `#` and the digest of a path: a path may hold any character, a sort key only printable ones.
+fn field_of(record: &DriftRecord) -> String {
+    format!("#{:.16}", digest_of(&record.path))
+}
+
+fn row_of(record: &DriftRecord) -> String {
+    let field = rows::object(rows::DRIFT, &record.key) + &field_of(record);
+    match record.end {
+        None => field + rows::DRIFT_OPEN,
+        Some(_) => format!("{field}#{:015}", record.first_seen.as_millisecond().max(0)),
+    }
+}
