@@ -35,6 +35,7 @@ mod properties;
 #[cfg(target_os = "linux")]
 mod real_world;
 mod replicas;
+mod report;
 mod rig;
 mod rollouts;
 mod run_command;

@@ -90,6 +90,11 @@ pub enum Command {
         after_help = "Every write is announced by an Intent and followed by its Outcome. --verify checks that no entry was changed, removed or forked."
     )]
     History(HistoryArgs),
+    /// Tell what drifted, who did it, and what was done about it.
+    #[command(
+        after_help = "Looks at AWS for itself and writes nothing. Who did it comes from CloudTrail, where it may be read.\n\nExamples:\n  evenkeel report --since 24h\n  evenkeel report --app shop --format markdown\n  evenkeel report --format html > drift.html"
+    )]
+    Report(ReportArgs),
     /// List leases, or release one.
     Lock(LockArgs),
     /// Create the store's table.
@@ -349,6 +354,39 @@ pub struct HistoryArgs {
     /// How.
     #[command(flatten)]
     pub format: FormatArgs,
+    /// What.
+    #[command(flatten)]
+    pub scope: ScopeArgs,
+    /// Through which door.
+    #[command(flatten)]
+    pub aws: AwsArgs,
+}
+
+/// How the drift report is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum ReportFormat {
+    /// For a terminal.
+    Text,
+    /// For pull requests and wikis.
+    Markdown,
+    /// For programs.
+    Json,
+    /// For people: one file with charts, which needs nothing else.
+    Html,
+}
+
+/// `report`.
+#[derive(Args, Debug)]
+pub struct ReportArgs {
+    /// Where.
+    #[command(flatten)]
+    pub folder: FolderArgs,
+    /// Tell what began or ended since then: 2026-03-02T12:00:00Z, or 24h, 7d ago.
+    #[arg(long, value_name = "WHEN", default_value = "7d", value_parser = Since::parse)]
+    pub since: Since,
+    /// Output format.
+    #[arg(long, value_name = "FORMAT", default_value = "text")]
+    pub format: ReportFormat,
     /// What.
     #[command(flatten)]
     pub scope: ScopeArgs,

@@ -184,7 +184,7 @@ impl Since {
             })
     }
 
-    fn before(self, now: Timestamp) -> anyhow::Result<Timestamp> {
+    pub(super) fn before(self, now: Timestamp) -> anyhow::Result<Timestamp> {
         match self {
             Self::Moment(at) => Ok(at),
             Self::Ago(ago) => now

@@ -14,6 +14,7 @@ pub mod log;
 pub mod out;
 pub mod plan;
 pub mod progress;
+pub mod report;
 pub mod run;
 pub mod saved;
 pub mod schema;
@@ -125,6 +126,7 @@ async fn dispatch(cli: Cli) -> anyhow::Result<Exit> {
         Command::Run(args) => run::run(settings, &args).await,
         Command::Status(args) => status::run(settings, &args).await,
         Command::History(args) => history::run(settings, &args).await,
+        Command::Report(args) => report::run(settings, &args).await,
         Command::Lock(args) => lock::run(settings, &args).await,
         Command::Store(args) => store::run(settings, &args).await,
         Command::Schema(args) => schema::run(&args),

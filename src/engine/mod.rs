@@ -12,8 +12,10 @@ mod news;
 mod object;
 pub mod observe;
 pub mod progress;
+pub mod report;
 pub mod resolve;
 pub mod rollout;
+pub mod survey;
 pub mod telemetry;
 pub mod trail;
 

@@ -11,4 +11,5 @@ pub mod lock;
 pub mod markdown;
 pub mod pass;
 pub mod plan;
+pub mod report;
 pub mod status;

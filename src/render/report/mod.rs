@@ -1,0 +1,87 @@
+//! Reports as text, Markdown and HTML, all of one value.
+//!
+//! Pure: a report in, text out.
+
+pub mod html;
+pub mod markdown;
+pub mod text;
+
+use crate::model::drift::{Authorship, DriftKind, How};
+use crate::model::report::{Line, moment};
+use crate::render::layout::{clean, seconds, value};
+
+/// What moved: `2 -> 9`, `(not set) -> by hand`.
+fn moved(line: &Line) -> String {
+    let (desired, live) = (&line.record.desired, &line.record.live);
+    match line.record.kind {
+        _ if line.record.path.segments().is_empty() => "it was not there".to_owned(),
+        DriftKind::Unmanaged => format!("stands there, and no document names it: {}", value(live)),
+        DriftKind::Suspended => format!("suspended: {}", value(live)),
+        DriftKind::Missing => format!("{} was not there", value(desired)),
+        DriftKind::Changed | DriftKind::Pending | DriftKind::Contested => {
+            format!("{} became {}", value(desired), value(live))
+        }
+    }
+}
+
+/// How it ended, or how it stands.
+fn fate(line: &Line) -> String {
+    match &line.record.end {
+        Some(end) => {
+            let at = moment(end.at);
+            match &end.how {
+                How::Corrected { intent } => format!("corrected {at} (intent {intent:.12})"),
+                How::SetRight => format!("set right by somebody else {at}"),
+                How::Withdrawn => format!("withdrawn {at}: its document asks for it no more"),
+            }
+        }
+        None if line.standing => match line.record.kind {
+            DriftKind::Contested => "open; correcting it has stopped".to_owned(),
+            DriftKind::Pending => "open; AWS makes it so in its own window".to_owned(),
+            DriftKind::Suspended | DriftKind::Unmanaged => "open; left as it is".to_owned(),
+            DriftKind::Changed | DriftKind::Missing => "open".to_owned(),
+        },
+        None => "recorded as open; the look of just now did not show it".to_owned(),
+    }
+}
+
+/// Who did it, in full.
+fn author(line: &Line) -> String {
+    match &line.record.author {
+        Authorship::Named(author) => clean(&format!(
+            "{}, {} from {}, {}",
+            author.principal,
+            author.call,
+            author.address,
+            moment(author.at)
+        )),
+        Authorship::NotYet => "not known yet".to_owned(),
+        Authorship::NotFound => "not known: CloudTrail has no such call".to_owned(),
+    }
+}
+
+/// The last part of an ARN, which people know each other by: `user/dana`.
+fn who(principal: &str) -> String {
+    let short = if principal.starts_with("arn:") {
+        principal.splitn(6, ':').nth(5).unwrap_or(principal)
+    } else {
+        principal
+    };
+    clean(short)
+}
+
+/// A time in seconds, for people.
+fn lasting(total: i64) -> String {
+    match u64::try_from(total).unwrap_or(0) {
+        days @ 172_800.. => format!("{} days", days / 86_400),
+        less => seconds(less),
+    }
+}
+
+/// A mean and what it is the mean of.
+fn mean(seconds: Option<i64>, of: usize, what: &str) -> String {
+    match seconds {
+        None => format!("not known (of none {what})"),
+        Some(mean) => format!("{} on average (of {of} {what})", lasting(mean)),
+    }
+}
