@@ -154,5 +154,8 @@ pub const LINES: &[Line] = &[
     line("rds.ModifyDBCluster", "rds modify-db-cluster --db-cluster-identifier aurora --backup-retention-period 7 --apply-immediately", Member("/DBCluster/BackupRetentionPeriod", "7")),
     line("rds.DescribeDBClusters", "rds describe-db-clusters --filters Name=engine,Values=aurora-postgresql", Member("/DBClusters/0/DBClusterArn", "arn:aws:rds:us-east-1:123456789012:cluster:aurora")),
 
+    line("cloudtrail.LookupEvents", "cloudtrail lookup-events --lookup-attributes AttributeKey=EventName,AttributeValue=CreateService --max-results 5 --no-paginate", Member("/Events/0/EventSource", "ecs.amazonaws.com")),
+    line("cloudtrail.LookupEvents", "cloudtrail lookup-events --start-time 2026-01-02 --end-time 2026-01-01", Error("InvalidTimeRangeException")),
+
     line("sts.GetCallerIdentity", "sts get-caller-identity", Member("/Account", "123456789012")),
 ];

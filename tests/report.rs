@@ -328,6 +328,35 @@ fn a_report_in_json_is_as_golden() {
 }
 
 #[test]
+fn every_member_of_the_json_is_documented() {
+    fn members(tree: &Tree, found: &mut std::collections::BTreeSet<String>) {
+        match tree {
+            Tree::Object(object) => {
+                for (name, inner) in object {
+                    found.insert(name.clone());
+                    // What a document wants and what is there is the kind's own.
+                    if name != "desired" && name != "live" {
+                        members(inner, found);
+                    }
+                }
+            }
+            Tree::Array(items) => items.iter().for_each(|item| members(item, found)),
+            _ => {}
+        }
+    }
+    let mut found = std::collections::BTreeSet::new();
+    members(&serde_json::to_value(sample()).unwrap(), &mut found);
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/report.md");
+    let page = std::fs::read_to_string(file).unwrap();
+    let told = |name: &String| {
+        page.contains(&format!("`{name}`")) || page.contains(&format!("`{name}[]`"))
+    };
+    let missing: Vec<&String> = found.iter().filter(|name| !told(name)).collect();
+    assert!(missing.is_empty(), "{missing:?}");
+    assert!(found.len() > 50, "{found:?}");
+}
+
+#[test]
 fn a_report_in_html_is_as_golden_loads_nothing_and_runs_nothing() {
     let page = render::html::html(&sample()).unwrap();
     for forbidden in [

@@ -94,7 +94,7 @@ pub enum Command {
     #[command(
         after_help = "Looks at AWS for itself and writes nothing. Who did it comes from CloudTrail, where it may be read.\n\nExamples:\n  evenkeel report --since 24h\n  evenkeel report --app shop --format markdown\n  evenkeel report --format html > drift.html"
     )]
-    Report(ReportArgs),
+    Report(super::report::ReportArgs),
     /// List leases, or release one.
     Lock(LockArgs),
     /// Create the store's table.
@@ -354,39 +354,6 @@ pub struct HistoryArgs {
     /// How.
     #[command(flatten)]
     pub format: FormatArgs,
-    /// What.
-    #[command(flatten)]
-    pub scope: ScopeArgs,
-    /// Through which door.
-    #[command(flatten)]
-    pub aws: AwsArgs,
-}
-
-/// How the drift report is written.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum ReportFormat {
-    /// For a terminal.
-    Text,
-    /// For pull requests and wikis.
-    Markdown,
-    /// For programs.
-    Json,
-    /// For people: one file with charts, which needs nothing else.
-    Html,
-}
-
-/// `report`.
-#[derive(Args, Debug)]
-pub struct ReportArgs {
-    /// Where.
-    #[command(flatten)]
-    pub folder: FolderArgs,
-    /// Tell what began or ended since then: 2026-03-02T12:00:00Z, or 24h, 7d ago.
-    #[arg(long, value_name = "WHEN", default_value = "7d", value_parser = Since::parse)]
-    pub since: Since,
-    /// Output format.
-    #[arg(long, value_name = "FORMAT", default_value = "text")]
-    pub format: ReportFormat,
     /// What.
     #[command(flatten)]
     pub scope: ScopeArgs,

@@ -13,7 +13,7 @@ use super::store_spec::StoreSpec;
 use crate::engine::desired::load;
 use crate::kinds::{ExtraIam, KINDS, Kind, Purpose};
 use crate::model::document::{DesiredSet, Frozen};
-use crate::model::operation::operation;
+use crate::model::operation::{REPORT_READS, operation};
 use crate::render::json as render;
 
 /// What the store takes: reading, and writing rows of its one table.
@@ -108,6 +108,11 @@ pub fn policy(kinds: &[&dyn Kind], read_only: bool, store: Option<&StoreSpec>) -
     let mut statements = vec![json!({
         "Sid": "Look", "Effect": "Allow", "Action": reads, "Resource": "*",
     })];
+    // Of these nothing that converges depends: leave the statement out, and nobody is named.
+    statements.push(json!({
+        "Sid": "Report", "Effect": "Allow",
+        "Action": actions(&mut REPORT_READS.iter()), "Resource": "*",
+    }));
     if !read_only {
         let writes = actions(&mut kinds.iter().flat_map(|k| k.writes()));
         statements.push(json!({
@@ -228,6 +233,8 @@ mod tests {
             .collect();
         let text = policy(&tables, false, None).to_string();
         assert!(text.contains("dynamodb:UpdateContinuousBackups"), "{text}");
-        assert!(!text.contains("ecs:"), "{text}");
+        // But for what a report lists.
+        let but = text.replace("\"ecs:ListServices\"", "");
+        assert!(!but.contains("ecs:"), "{text}");
     }
 }

@@ -2,15 +2,51 @@
 
 use std::path::Path;
 
-use super::args::{ReportArgs, ReportFormat};
+use clap::{Args, ValueEnum};
+
+use super::args::{AwsArgs, FolderArgs, ScopeArgs};
 use super::context::Context;
 use super::exit::Exit;
 use super::guard::Intent;
+use super::history::Since;
 use super::out::print;
 use super::scope::is_there;
 use crate::engine::desired::load;
 use crate::engine::report::Asked;
 use crate::render::{json, report as render};
+
+/// How the drift report is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum ReportFormat {
+    /// For a terminal.
+    Text,
+    /// For pull requests and wikis.
+    Markdown,
+    /// For programs.
+    Json,
+    /// For people: one file with charts, which needs nothing else.
+    Html,
+}
+
+/// `report`.
+#[derive(Args, Debug)]
+pub struct ReportArgs {
+    /// Where.
+    #[command(flatten)]
+    pub folder: FolderArgs,
+    /// Tell what began or ended since then: 2026-03-02T12:00:00Z, or 24h, 7d ago.
+    #[arg(long, value_name = "WHEN", default_value = "7d", value_parser = Since::parse)]
+    pub since: Since,
+    /// Output format.
+    #[arg(long, value_name = "FORMAT", default_value = "text")]
+    pub format: ReportFormat,
+    /// What.
+    #[command(flatten)]
+    pub scope: ScopeArgs,
+    /// Through which door.
+    #[command(flatten)]
+    pub aws: AwsArgs,
+}
 
 /// Runs it.
 ///

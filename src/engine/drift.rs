@@ -112,10 +112,13 @@ impl Drifts {
     }
 
     fn open_of(&self, key: &ResourceKey) -> Vec<Tracked> {
+        let first = (key.clone(), FieldPath::root(), Timestamp::MIN);
         self.known()
             .tracked
-            .values()
-            .filter(|t| t.record.key == *key && t.record.end.is_none())
+            .range(first..)
+            .take_while(|((of, ..), _)| of == key)
+            .map(|(_, tracked)| tracked)
+            .filter(|t| t.record.end.is_none())
             .cloned()
             .collect()
     }

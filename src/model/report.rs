@@ -15,6 +15,7 @@ use super::plan::{Plan, Status};
 use super::stake::{Severity, Stake};
 use super::status::{ConditionKind, ObjectStatus, Truth};
 use super::survey::Coverage;
+use super::trail::role;
 
 /// Up to this long a report's bars are hours; beyond it they are days.
 const BY_HOUR: SignedDuration = SignedDuration::from_hours(48);
@@ -50,7 +51,7 @@ pub struct Report {
     pub over_time: Vec<Bucket>,
     /// Drift by app, the most first.
     pub by_app: Vec<Tally>,
-    /// Drift by who did it, the most first.
+    /// Drift by who did it, the most first; a role's sessions are one.
     pub by_principal: Vec<Tally>,
     /// What AWS has that no document names; only in a report of the whole estate.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -215,7 +216,7 @@ impl Report {
         let over_time = buckets(&lines, since, now);
         let by_app = tally(&lines, |l| l.record.key.app.clone());
         let by_principal = tally(&lines, |l| match &l.record.author {
-            Authorship::Named(author) => author.principal.clone(),
+            Authorship::Named(author) => role(&author.principal).to_owned(),
             Authorship::NotYet | Authorship::NotFound => UNKNOWN.to_owned(),
         });
         let figures = figures(&lines, since, rolled_out);

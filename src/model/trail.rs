@@ -113,7 +113,7 @@ impl Event {
 }
 
 /// The caller without the name of its session, which every process has its own of.
-fn role(arn: &str) -> &str {
+pub fn role(arn: &str) -> &str {
     match arn.split_once(":assumed-role/") {
         Some((_, rest)) => {
             let cut = rest.find('/').map_or(0, |at| rest.len() - at);

@@ -8,7 +8,7 @@ use jiff::tz::TimeZone;
 
 use super::{fate, lasting, moved, who};
 use crate::model::drift::Authorship;
-use crate::model::report::{Bucket, Held, Line, Report, Tally, moment};
+use crate::model::report::{Bucket, Held, Line, Report, State, Tally, moment};
 use crate::model::survey::Coverage;
 use crate::render::layout::clean;
 
@@ -32,6 +32,9 @@ struct Page {
     coverage: Option<CoverageView>,
     notes: Vec<String>,
 }
+
+/// Most bars that each have a label of their own.
+const LABELS_ALL: usize = 8;
 
 /// One figure.
 struct Card {
@@ -70,6 +73,8 @@ struct Chart {
     lines: Vec<u32>,
     most: usize,
     labels: Vec<String>,
+    /// Whether only the first, the middle and the last have a label.
+    few: bool,
     told: String,
     unit: &'static str,
 }
@@ -153,10 +158,7 @@ fn cards(report: &Report) -> Vec<Card> {
         Card {
             name: "In order now",
             figure: format!("{} of {}", state.in_order, state.objects),
-            told: format!(
-                "{} to write, {} blocked, {} deferred, {} unreadable",
-                state.drifted, state.blocked, state.deferred, state.unreadable
-            ),
+            told: waiting(state),
             tone: tone(state.in_order < state.objects),
         },
         Card {
@@ -192,6 +194,23 @@ fn cards(report: &Report) -> Vec<Card> {
     ]
 }
 
+/// What is not in order, and how it stands.
+fn waiting(state: &State) -> String {
+    let counts = [
+        (state.drifted, "to write"),
+        (state.blocked, "blocked"),
+        (state.deferred, "deferred"),
+        (state.unreadable, "unreadable"),
+    ];
+    let told = counts.iter().filter(|(n, _)| *n > 0);
+    let told: Vec<String> = told.map(|(n, word)| format!("{n} {word}")).collect();
+    if told.is_empty() {
+        "nothing waits".to_owned()
+    } else {
+        told.join(", ")
+    }
+}
+
 fn row(line: &Line) -> Row {
     let (who, how) = match &line.record.author {
         Authorship::Named(author) => (
@@ -217,7 +236,10 @@ fn row(line: &Line) -> Row {
         at_risk: line.record.at_risk.to_string(),
         moved: moved(line),
         found: moment(line.record.first_seen),
-        lasted: lasting(line.lasted_seconds),
+        lasted: match line.record.end {
+            Some(_) => format!("lasted {}", lasting(line.lasted_seconds)),
+            None => format!("for {} so far", lasting(line.lasted_seconds)),
+        },
         fate: fate(line),
         who,
         how,
@@ -300,13 +322,17 @@ fn chart(buckets: &[Bucket]) -> Chart {
         lines: vec![0, 50],
         most,
         labels: labels(buckets, by_hour),
+        few: buckets.len() > LABELS_ALL,
         told: format!("{total} began and {corrected} were corrected{peak}."),
         unit,
     }
 }
 
-/// As many moments as fit below a chart on a phone.
+/// A label for each bar, or for three of many.
 fn labels(buckets: &[Bucket], by_hour: bool) -> Vec<String> {
+    if buckets.len() <= LABELS_ALL {
+        return buckets.iter().map(|b| label(b.from, by_hour)).collect();
+    }
     let last = buckets.len().saturating_sub(1);
     let mut at = vec![0, last / 2, last];
     at.dedup();

@@ -8,6 +8,7 @@ pub mod text;
 
 use crate::model::drift::{Authorship, DriftKind, How};
 use crate::model::report::{Line, moment};
+use crate::model::tree::Tree;
 use crate::render::layout::{clean, seconds, value};
 
 /// What moved: `2 -> 9`, `(not set) -> by hand`.
@@ -15,12 +16,29 @@ fn moved(line: &Line) -> String {
     let (desired, live) = (&line.record.desired, &line.record.live);
     match line.record.kind {
         _ if line.record.path.segments().is_empty() => "it was not there".to_owned(),
-        DriftKind::Unmanaged => format!("stands there, and no document names it: {}", value(live)),
-        DriftKind::Suspended => format!("suspended: {}", value(live)),
-        DriftKind::Missing => format!("{} was not there", value(desired)),
-        DriftKind::Changed | DriftKind::Pending | DriftKind::Contested => {
-            format!("{} became {}", value(desired), value(live))
+        DriftKind::Unmanaged => format!("no document names it: {}", said(live)),
+        DriftKind::Suspended => said(live),
+        DriftKind::Missing => format!("{} was not there", said(desired)),
+        DriftKind::Pending => format!("{} until it is {}", said(live), said(desired)),
+        DriftKind::Changed | DriftKind::Contested => {
+            format!("{} became {}", said(desired), said(live))
         }
+    }
+}
+
+/// A value as people write it; lists and mappings without their brackets.
+fn said(tree: &Tree) -> String {
+    match tree {
+        Tree::Array(items) if !items.is_empty() => {
+            let items: Vec<String> = items.iter().map(said).collect();
+            items.join(", ")
+        }
+        Tree::Object(members) if !members.is_empty() && !members.contains_key("min") => {
+            let members = members.iter();
+            let members = members.map(|(name, inner)| format!("{} {}", clean(name), said(inner)));
+            members.collect::<Vec<_>>().join(", ")
+        }
+        other => value(other),
     }
 }
 
@@ -60,20 +78,24 @@ fn author(line: &Line) -> String {
     }
 }
 
-/// The last part of an ARN, which people know each other by: `user/dana`.
+/// What people know each other by: the name of a user or of a role, and of its session.
 fn who(principal: &str) -> String {
-    let short = if principal.starts_with("arn:") {
-        principal.splitn(6, ':').nth(5).unwrap_or(principal)
-    } else {
-        principal
-    };
-    clean(short)
+    let short = principal.splitn(6, ':').nth(5).unwrap_or(principal);
+    let mut parts = short.split('/');
+    clean(&match (parts.next(), parts.next(), parts.next()) {
+        (Some("assumed-role"), Some(role), Some(session)) => format!("{role} ({session})"),
+        (Some("user" | "assumed-role"), Some(_), _) => {
+            short.rsplit('/').next().unwrap_or(short).to_owned()
+        }
+        _ => short.to_owned(),
+    })
 }
 
 /// A time in seconds, for people.
 fn lasting(total: i64) -> String {
     match u64::try_from(total).unwrap_or(0) {
         days @ 172_800.. => format!("{} days", days / 86_400),
+        hours @ 7200.. if hours % 3600 < 60 => format!("{} h", hours / 3600),
         less => seconds(less),
     }
 }

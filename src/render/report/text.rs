@@ -111,7 +111,7 @@ fn section(out: &mut String, title: &str, lines: &[Line]) {
             &anstream::adapter::strip_str(&risk).to_string(),
         );
         let since = format!(
-            "found {}, {}: {}",
+            "found {}, stood {}: {}",
             moment(line.record.first_seen),
             lasting(line.lasted_seconds),
             fate(line)

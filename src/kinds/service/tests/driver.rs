@@ -295,7 +295,10 @@ async fn an_entry_that_evenkeel_wrote_stays_when_it_is_taken_out_of_its_list() {
     }
     let (drift, decision) = bench.plan(&spec).await;
     assert!(drift.is_empty(), "{drift:?}");
-    assert_eq!(decision, Decision::default());
+    // Told beside the drift, and nothing else.
+    let (told, rest) = super::told_beside(decision);
+    assert_eq!(told, ["web-memory", "calm"]);
+    assert_eq!(rest, Decision::default());
     let Seen::Present(live) = bench.see(&spec).await else {
         panic!("not there");
     };

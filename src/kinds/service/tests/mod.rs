@@ -220,3 +220,12 @@ const CPU: &str = "ECSServiceAverageCPUUtilization";
 fn scaling(min: u32, max: u32) -> Value {
     json!({"scaling": {"minCapacity": min, "maxCapacity": max}})
 }
+
+/// The names that a decision tells of beside the drift, and the decision without them.
+fn told_beside(mut decision: Decision) -> (Vec<String>, Decision) {
+    let beside = std::mem::take(&mut decision.beside);
+    let names = beside
+        .iter()
+        .filter_map(|b| b.path.segments().last().cloned());
+    (names.collect(), decision)
+}

@@ -128,7 +128,9 @@ fn entries_that_no_document_names_stay() {
         "CreationTime": now().as_second(),
     }]);
     let world = world().scaled(Some((2, 10)), policies, actions);
-    assert_eq!(world.decide(scaling(2, 10)), Decision::default());
+    let (told, rest) = super::told_beside(world.decide(scaling(2, 10)));
+    assert_eq!(told, ["by-hand", "old"]);
+    assert_eq!(rest, Decision::default());
 }
 
 fn requests(label: &str) -> Value {
