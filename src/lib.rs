@@ -23,8 +23,11 @@
 //! | [`cli`] | one file a command | terminal |
 //! | [`twin`], [`demo`] | a model of the AWS APIs in use, and the tour over it | loopback |
 //! | [`clock`], [`entropy`] | the only sources of time and randomness | yes |
+//! | [`notify`] | who is told of changes of state: SNS, webhooks | network |
+//! | [`author`] | documents that Evenkeel writes itself: `import`, `fmt` | files |
 //! | [`docs`], [`schema`] | the reference and the JSON Schema, written from the kinds | no |
 
+pub mod author;
 pub mod aws;
 pub mod check;
 pub mod cli;
@@ -35,6 +38,7 @@ pub mod engine;
 pub mod entropy;
 pub mod kinds;
 pub mod model;
+pub mod notify;
 pub mod plan;
 pub mod render;
 pub mod schema;

@@ -73,6 +73,7 @@ fn label(description: &str) -> Value {
 fn adopt(kind: &str, mut schema: Value, definitions: &mut Map<String, Value>) -> Value {
     rename_references(kind, &mut schema);
     refuse_null(&mut schema);
+    accept_values(&mut schema);
     if let Value::Object(members) = &mut schema {
         members.remove("$schema");
         if let Some(Value::Object(own)) = members.remove("$defs") {
@@ -112,6 +113,52 @@ fn refuse_null(schema: &mut Value) {
         }
         Value::Array(items) => items.iter_mut().for_each(refuse_null),
         _ => {}
+    }
+}
+
+/// Lets a value of an environment stand where the loader would put one: for a whole scalar that is
+/// no free text, which holds any.
+fn accept_values(schema: &mut Value) {
+    let Value::Object(members) = schema else {
+        return;
+    };
+    for word in ["properties", "$defs"] {
+        if let Some(Value::Object(below)) = members.get_mut(word) {
+            below.values_mut().for_each(accept_values);
+        }
+    }
+    for word in ["items", "additionalProperties"] {
+        if let Some(below) = members.get_mut(word) {
+            accept_values(below);
+        }
+    }
+    for word in ["anyOf", "allOf"] {
+        if let Some(Value::Array(choices)) = members.get_mut(word) {
+            choices.iter_mut().for_each(accept_values);
+        }
+    }
+    let is_text = |choice: &Value| choice.get("type").and_then(Value::as_str) == Some("string");
+    let words = members.get("oneOf").and_then(Value::as_array);
+    // Words, each with its description: one more of them would match every one.
+    let scalar = match members.get("type").and_then(Value::as_str) {
+        _ if words.is_some_and(|words| words.iter().all(is_text)) => true,
+        Some("integer" | "number" | "boolean") => true,
+        Some("string") => ["enum", "const", "pattern", "minLength"]
+            .iter()
+            .any(|word| members.contains_key(*word)),
+        _ => false,
+    };
+    if scalar {
+        let mut whole = Map::new();
+        if let Some(description) = members.remove("description") {
+            whole.insert("description".to_owned(), description);
+        }
+        let own = Value::Object(std::mem::take(members));
+        whole.insert(
+            "anyOf".to_owned(),
+            json!([own, {"type": "string", "pattern": "^\\$[A-Za-z][A-Za-z0-9_-]*$"}]),
+        );
+        *members = whole;
     }
 }
 

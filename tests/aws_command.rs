@@ -37,6 +37,7 @@ fn shop() -> Twin {
     twin.world(|w| {
         w.rates.throttling = Throttling::Off;
         w.add_service(&web).unwrap();
+        w.sns.add_topic("arn:aws:sns:us-east-1:123456789012:alerts");
         w.rds
             .put_instance(json!({"DBInstanceIdentifier": "postgres"}));
         w.rds.put_cluster(json!({"DBClusterIdentifier": "aurora"}));
@@ -176,7 +177,7 @@ async fn the_aws_command_drives_every_operation_of_the_twin_by_oracle() {
     // The command's start costs more than its call: two at a time, each with services of its own.
     let groups: [&[&str]; 2] = [
         &["ecs", "application-autoscaling", "cloudtrail"],
-        &["cloudwatch", "dynamodb", "rds", "sts"],
+        &["cloudwatch", "dynamodb", "rds", "sns", "sts"],
     ];
     let mut running = Vec::new();
     for services in groups {

@@ -157,5 +157,7 @@ pub const LINES: &[Line] = &[
     line("cloudtrail.LookupEvents", "cloudtrail lookup-events --lookup-attributes AttributeKey=EventName,AttributeValue=CreateService --max-results 5 --no-paginate", Member("/Events/0/EventSource", "ecs.amazonaws.com")),
     line("cloudtrail.LookupEvents", "cloudtrail lookup-events --start-time 2026-01-02 --end-time 2026-01-01", Error("InvalidTimeRangeException")),
 
+    line("sns.Publish", "sns publish --topic-arn arn:aws:sns:us-east-1:123456789012:alerts --subject s --message m", Member("/MessageId", "00000000-0000-4000-8000-000000000001")),
+    line("sns.Publish", "sns publish --topic-arn arn:aws:sns:us-east-1:123456789012:none --message m", Error("NotFound")),
     line("sts.GetCallerIdentity", "sts get-caller-identity", Member("/Account", "123456789012")),
 ];

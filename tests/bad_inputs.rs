@@ -166,7 +166,7 @@ fn every_bad_input_is_told_as_expected() {
     ];
     let read = |name: &str, input: &Path| {
         if input.is_dir() {
-            load(input, &kinds, |set| set)
+            load(input, None, &kinds, |set| set)
         } else {
             load_files(
                 [(name, fs::read(input).unwrap().as_slice())],

@@ -95,7 +95,7 @@ pub fn check_protocol(name: &str, says: Option<&str>) -> Result<(), Foreign> {
 fn protocol(name: &str) -> Protocol {
     match name.split_once('.').map_or(name, |(service, _)| service) {
         "cloudwatch" => Protocol::Cbor,
-        "rds" | "sts" => Protocol::Xml,
+        "rds" | "sts" | "sns" => Protocol::Xml,
         _ => Protocol::Json,
     }
 }

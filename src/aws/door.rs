@@ -58,6 +58,11 @@ pub enum Role {
     /// What fetches credentials: STS to take on a role, sign-in and metadata services. No API of the
     /// estate or the store.
     Credentials,
+    /// Notices: publishes to one topic, and does nothing else.
+    Notices {
+        /// Its ARN.
+        topic: String,
+    },
 }
 
 /// Why the door did not let a request out. Nothing was sent.
@@ -95,6 +100,9 @@ pub enum Refusal {
     /// The store's door was asked for something that is not the store's.
     #[error("the store's door refused {0}: it is not an operation on the store's table {1}")]
     NotTheStore(String, String),
+    /// The notices' door was asked for something else than publishing to its topic.
+    #[error("the notices' door refused {0}: it is for publishing to {1} only")]
+    NotANotice(String, String),
 }
 
 /// The name of a call, written on its request by [`NameTheCall`].
@@ -125,6 +133,7 @@ impl Intercept for NameTheCall {
                 "DynamoDB" => "dynamodb",
                 "STS" => "sts",
                 "CloudTrail" => "cloudtrail",
+                "SNS" => "sns",
                 other => other,
             };
             let name = CallName(format!("{service}.{}", metadata.name()));
@@ -163,6 +172,7 @@ impl Door {
             Role::Estate(mode) => self.admit_estate(*mode, name, request.extension::<Permit>()),
             Role::Store { table } => admit_store(table, name, request.body().bytes()),
             Role::Credentials => admit_credentials(request),
+            Role::Notices { topic } => admit_notice(topic, name, request.body().bytes()),
         }
     }
 
@@ -256,6 +266,27 @@ fn admit_store(table: &str, name: String, body: Option<&[u8]>) -> Result<(), Ref
         return Err(refused());
     }
     Ok(())
+}
+
+/// A publication names its topic in a form (API reference, Publish).
+fn admit_notice(topic: &str, name: String, body: Option<&[u8]>) -> Result<(), Refusal> {
+    let body = body.unwrap_or_default();
+    let values = |field: &str| -> Vec<String> {
+        form_urlencoded::parse(body)
+            .filter(|(key, _)| key == field)
+            .map(|(_, value)| value.into_owned())
+            .collect()
+    };
+    let other = !values("TargetArn").is_empty() || !values("PhoneNumber").is_empty();
+    let sound = name == "sns.Publish"
+        && values("Action") == ["Publish"]
+        && values("TopicArn") == [topic]
+        && !other;
+    if sound {
+        Ok(())
+    } else {
+        Err(Refusal::NotANotice(name, topic.to_owned()))
+    }
 }
 
 /// Every table that a request names: `TableName` at the top or inside a transaction, and the keys
@@ -439,6 +470,26 @@ mod tests {
             door.admit_estate(Mode::ReadOnly, name.clone(), Some(&permit)),
             Err(Refusal::ReadOnly(name))
         );
+    }
+
+    #[test]
+    fn the_notices_door_publishes_to_its_own_topic_only() {
+        let topic = "arn:aws:sns:us-east-1:123456789012:a";
+        let form = |rest: &str| body(&format!("Action=Publish&Version=2010-03-31&{rest}"));
+        let ask =
+            |name: &str, rest: &str| admit_notice(topic, name.to_owned(), form(rest).as_deref());
+        let own = "TopicArn=arn%3Aaws%3Asns%3Aus-east-1%3A123456789012%3Aa&Message=m";
+        assert_eq!(ask("sns.Publish", own), Ok(()));
+        assert!(ask("sns.DeleteTopic", own).is_err());
+        assert!(
+            ask(
+                "sns.Publish",
+                "TopicArn=arn%3Aaws%3Asns%3Aus-east-1%3A123456789012%3Ab"
+            )
+            .is_err()
+        );
+        assert!(ask("sns.Publish", &format!("{own}&PhoneNumber=1")).is_err());
+        assert!(ask("sns.Publish", &format!("{own}&TopicArn=b")).is_err());
     }
 
     #[test]

@@ -52,13 +52,14 @@ pub struct Session {
 }
 
 /// AWS's ids of the services that a cell has clients of.
-const SERVICES: [&str; 6] = [
+const SERVICES: [&str; 7] = [
     "Application Auto Scaling",
     "CloudWatch",
     "DynamoDB",
     "ECS",
     "RDS",
     "STS",
+    "SNS",
 ];
 
 /// An endpoint that cannot be one.

@@ -2,24 +2,27 @@
 
 use std::io::{IsTerminal as _, Write as _};
 use std::path::Path;
+use std::sync::Arc;
 
 use anyhow::{Context as _, bail};
 use tokio_util::sync::CancellationToken;
 
 use super::args::{ApplyArgs, Format};
-use super::context::Context;
+use super::context::{Context, desired};
 use super::exit::Exit;
 use super::guard::Intent;
 use super::out::print;
 use super::plan::allow;
 use super::progress::Shown;
+use super::run::LAST_NOTICES;
 use super::saved::{no_other_scope, read, still_true};
 use super::scope::is_there;
 use crate::engine::apply::{ApplyOptions, Pinned, Wait};
-use crate::engine::desired::load;
 use crate::kinds::{Allow, Policy};
 use crate::model::pass::{Pass, PassVerdict};
 use crate::model::plan::Plan;
+use crate::notify::herald::{Herald, Nobody};
+use crate::notify::outbox::{Tally, Uncounted};
 use crate::render::{json, markdown, pass as render_pass, plan as render};
 use crate::store::Patience;
 
@@ -43,7 +46,7 @@ pub async fn run(settings: Option<&Path>, args: &ApplyArgs) -> anyhow::Result<Ex
     }
     let saved = args.plan.as_deref().map(read).transpose()?;
     let context = Context::open(settings, &args.aws, Intent::Write).await?;
-    let set = load(&args.folder.path);
+    let set = desired(&args.folder, &context.settings);
     let policy = Policy {
         destructive: allow(args.allow_destructive),
         during_rollout: allow(args.during_rollout),
@@ -84,11 +87,19 @@ pub async fn run(settings: Option<&Path>, args: &ApplyArgs) -> anyhow::Result<Ex
         stop: CancellationToken::new(),
     };
     let shown = Shown::new();
+    // A person who writes sees what happens; others are told of it as before any change.
+    let uncounted: Arc<dyn Tally> = Arc::new(Uncounted);
+    let outbox = context.outbox(context.settings.change_notices.iter().cloned(), &uncounted)?;
     let pass = {
-        let mut work = std::pin::pin!(context.engine.apply(&set, plan, &options, &shown));
+        let herald = Herald::new(&outbox, &Nobody, &shown, &context.engine.cell.clock);
+        herald.begins_all(&plan);
+        let mut work = std::pin::pin!(context.engine.apply(&set, plan, &options, &herald));
         loop {
             tokio::select! {
-                pass = &mut work => break pass,
+                pass = &mut work => {
+                    herald.ended_all(&pass);
+                    break pass;
+                }
                 stopped = super::run::stop_signal(), if !options.stop.is_cancelled() => {
                     stopped?;
                     options.stop.cancel();
@@ -103,6 +114,7 @@ pub async fn run(settings: Option<&Path>, args: &ApplyArgs) -> anyhow::Result<Ex
     {
         shown.say(&format!("the conditions were not recorded: {error}"));
     }
+    outbox.close(LAST_NOTICES, &context.engine.cell.clock).await;
     shown.finish();
     report(args.format.format, &pass)?;
     Ok(match pass.verdict() {

@@ -1,11 +1,14 @@
 //! Arguments: what can be typed, and the help that teaches it.
 
+pub mod author;
+
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use self::author::{FmtArgs, ImportArgs, RenderArgs};
 use super::history::Since;
 use super::settings::{SETTINGS_FILE, duration, nearest};
 use super::store_spec::StoreSpec;
@@ -116,6 +119,18 @@ pub enum Command {
         /// Which shell.
         shell: clap_complete::Shell,
     },
+    /// Write documents for what is live already.
+    #[command(
+        after_help = "Reads AWS and writes nothing there. A plan of the documents right after is empty.\nWhat no document can say stands in a comment and on standard error.\n\nExamples:\n  evenkeel import --app shop --cluster main\n  evenkeel import --app shop --cluster main --database shop-db --out desired-state/shop"
+    )]
+    Import(ImportArgs),
+    /// Print the documents with the environment's values filled in; no network.
+    Render(RenderArgs),
+    /// Bring documents into one layout; every comment stays, and what they say does not change.
+    #[command(
+        after_help = "Exit 0 done, 1 something was left alone or, with --check, is not formatted."
+    )]
+    Fmt(FmtArgs),
 }
 
 /// Where the documents are.
@@ -124,6 +139,9 @@ pub struct FolderArgs {
     /// Folder of desired-state documents.
     #[arg(value_name = "PATH", default_value = "desired-state")]
     pub path: PathBuf,
+    /// Which of environments/*.yaml below it gives the values of `$name`.
+    #[arg(long, value_name = "NAME")]
+    pub environment: Option<String>,
 }
 
 /// Which part of the desired state.

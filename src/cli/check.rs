@@ -3,11 +3,11 @@
 use std::path::Path;
 
 use super::args::{CheckArgs, Format};
-use super::context::settings as read_settings;
+use super::context::{desired, settings as read_settings};
 use super::exit::Exit;
 use super::out::print;
 use super::scope;
-use crate::engine::desired::load;
+use super::settings::Settings;
 use crate::render::{findings, json, markdown};
 
 /// Runs it.
@@ -16,7 +16,9 @@ use crate::render::{findings, json, markdown};
 /// Settings that cannot be used, a scope that holds nothing, and output that cannot be written.
 pub fn run(settings: Option<&Path>, args: &CheckArgs) -> anyhow::Result<Exit> {
     let settings = read_settings(settings);
-    let mut set = load(&args.folder.path);
+    // Settings that cannot be used are told after the documents.
+    let none = Settings::default();
+    let mut set = desired(&args.folder, settings.as_ref().unwrap_or(&none));
     let scope = args.scope.scope();
     // Nothing is called valid that is not there.
     scope::is_there(&scope, &set, &args.folder.path)?;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use anyhow::{Context as _, bail};
 
-use super::args::AwsArgs;
+use super::args::{AwsArgs, FolderArgs};
 use super::guard::{self, Intent};
 use super::settings::{self, Presence, SETTINGS_FILE, Settings};
 use super::store_spec::{EMBEDDED_FILE, StoreSpec};
@@ -14,7 +14,13 @@ use crate::aws::door::Mode;
 use crate::aws::session::{self, Reach, Session, Wish};
 use crate::clock::Clock;
 use crate::engine::Engine;
+use crate::engine::desired::load_in;
 use crate::entropy::Entropy;
+use crate::model::document::DesiredSet;
+use crate::notify::message::From;
+use crate::notify::outbox::{Outbox, Tally};
+use crate::notify::receiver::Receiver;
+use crate::notify::send::{self, Ways};
 use crate::store::embedded;
 use crate::store::{Protection, Ready, Store, StoreConfig};
 
@@ -29,6 +35,8 @@ pub struct Context {
     pub settings: Settings,
     /// The store, as it was named or defaulted.
     pub spec: Option<StoreSpec>,
+    /// How receivers of notices are reached.
+    pub ways: Ways,
 }
 
 /// The settings in `file`, or in the default file if it is there.
@@ -40,6 +48,18 @@ pub fn settings(file: Option<&Path>) -> anyhow::Result<Settings> {
         Some(file) => settings::read(file, Presence::Required)?,
         None => settings::read(Path::new(SETTINGS_FILE), Presence::Optional)?,
     })
+}
+
+/// The documents of `folder`, with the values of the environment that was chosen there or in the
+/// settings.
+pub fn desired(folder: &FolderArgs, settings: &Settings) -> DesiredSet {
+    load_in(&folder.path, environment(folder, settings))
+}
+
+/// The environment that was chosen.
+pub fn environment<'a>(folder: &'a FolderArgs, settings: &'a Settings) -> Option<&'a str> {
+    let named = folder.environment.as_deref();
+    named.or(settings.environment.as_deref())
 }
 
 impl Context {
@@ -85,11 +105,42 @@ impl Context {
             ),
             None => None,
         };
+        let ways = Ways {
+            sdk: session.sdk.clone(),
+            http: session.http.clone(),
+            web: send::web(),
+            clock: cell.clock.clone(),
+            from: From {
+                account: cell.account.clone(),
+                region: cell.region.clone(),
+                replica: holder(),
+            },
+        };
         Ok(Context {
+            ways,
             engine: Engine::new(Arc::new(cell), store),
             settings,
             spec,
         })
+    }
+
+    /// The queues of `receivers`, with their senders at work.
+    ///
+    /// # Errors
+    /// A receiver whose URL is not where the settings say.
+    pub fn outbox(
+        &self,
+        receivers: impl Iterator<Item = Receiver>,
+        tally: &Arc<dyn Tally>,
+    ) -> anyhow::Result<Outbox> {
+        let reached = receivers
+            .map(|receiver| {
+                let way = send::way(&receiver, &self.ways)?;
+                Ok((receiver, way))
+            })
+            .collect::<Result<Vec<_>, send::BadReceiver>>()?;
+        let cell = &self.engine.cell;
+        Ok(Outbox::start(reached, tally, &cell.clock, &cell.entropy))
     }
 
     /// The store.

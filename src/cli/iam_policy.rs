@@ -6,14 +6,14 @@ use std::path::Path;
 use serde_json::{Value, json};
 
 use super::args::IamPolicyArgs;
-use super::context::settings as read_settings;
+use super::context::{desired, settings as read_settings};
 use super::exit::Exit;
 use super::out::print;
 use super::store_spec::StoreSpec;
-use crate::engine::desired::load;
 use crate::kinds::{ExtraIam, KINDS, Kind, Purpose};
 use crate::model::document::{DesiredSet, Frozen};
 use crate::model::operation::{REPORT_READS, operation};
+use crate::notify::receiver::{Receiver, Way};
 use crate::render::json as render;
 
 /// What the store takes: reading, and writing rows of its one table.
@@ -36,7 +36,7 @@ const STORE_WRITE: &[&str] = &[
 /// Settings that cannot be read, or documents that are wrong.
 pub fn run(settings: Option<&Path>, args: &IamPolicyArgs) -> anyhow::Result<Exit> {
     let settings = read_settings(settings)?;
-    let set = load(&args.folder.path);
+    let set = desired(&args.folder, &settings);
     let folder = args.folder.path.display().to_string();
     let kinds = in_use(&set);
     anyhow::ensure!(
@@ -46,13 +46,28 @@ pub fn run(settings: Option<&Path>, args: &IamPolicyArgs) -> anyhow::Result<Exit
     if let Some(warning) = unread(&set, &folder) {
         anstream::eprintln!("{warning}");
     }
-    let store = args.store.clone().or(settings.store);
-    print(&render::text(&policy(
-        &kinds,
-        args.read_only,
-        store.as_ref(),
-    )))?;
+    let receivers = settings.notify.iter().chain(&settings.change_notices);
+    let topics = topics(receivers.filter(|_| !args.read_only));
+    let store = args.store.clone().or(settings.store.clone());
+    let mut policy = policy(&kinds, args.read_only, store.as_ref());
+    if !topics.is_empty()
+        && let Some(statements) = policy["Statement"].as_array_mut()
+    {
+        statements.push(json!({
+            "Sid": "Notify", "Effect": "Allow", "Action": "sns:Publish", "Resource": topics,
+        }));
+    }
+    print(&render::text(&policy))?;
     Ok(Exit::Fine)
+}
+
+/// The topics that notices are published to.
+fn topics<'r>(receivers: impl Iterator<Item = &'r Receiver>) -> BTreeSet<String> {
+    let topic = |receiver: &Receiver| match &receiver.way {
+        Way::Sns(topic) => Some(topic.clone()),
+        Way::Slack(_) | Way::Webhook(_) => None,
+    };
+    receivers.filter_map(topic).collect()
 }
 
 /// The kinds that are written down, loaded or not: what is mended tomorrow needs its rights, too.
@@ -113,6 +128,13 @@ pub fn policy(kinds: &[&dyn Kind], read_only: bool, store: Option<&StoreSpec>) -
         "Sid": "Report", "Effect": "Allow",
         "Action": actions(&mut REPORT_READS.iter()), "Resource": "*",
     }));
+    // What no document names is found by `import` alone; it may be left out of a controller's role.
+    let lists = actions(&mut kinds.iter().flat_map(|k| k.lists()));
+    if !lists.is_empty() {
+        statements.push(json!({
+            "Sid": "Find", "Effect": "Allow", "Action": lists, "Resource": "*",
+        }));
+    }
     if !read_only {
         let writes = actions(&mut kinds.iter().flat_map(|k| k.writes()));
         statements.push(json!({

@@ -6,14 +6,17 @@ pub mod args;
 pub mod check;
 pub mod context;
 pub mod exit;
+pub mod fmt;
 pub mod guard;
 pub mod history;
 pub mod iam_policy;
+pub mod import;
 pub mod lock;
 pub mod log;
 pub mod out;
 pub mod plan;
 pub mod progress;
+pub mod render;
 pub mod report;
 pub mod run;
 pub mod saved;
@@ -141,6 +144,9 @@ async fn dispatch(cli: Cli) -> anyhow::Result<Exit> {
             out::print(&String::from_utf8_lossy(&script))?;
             Ok(Exit::Fine)
         }
+        Command::Import(args) => import::run(settings, &args).await,
+        Command::Render(args) => render::run(settings, &args),
+        Command::Fmt(args) => fmt::run(&args),
     }
 }
 

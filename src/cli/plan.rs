@@ -3,13 +3,12 @@
 use std::path::Path;
 
 use super::args::{Format, PlanArgs};
-use super::context::Context;
+use super::context::{Context, desired};
 use super::exit::Exit;
 use super::guard::Intent;
 use super::out::print;
 use super::saved::{SavedPlan, save};
 use super::scope::is_there;
-use crate::engine::desired::load;
 use crate::kinds::{Allow, Policy};
 use crate::model::plan::Verdict;
 use crate::render::{json, markdown, plan as render};
@@ -25,7 +24,7 @@ pub fn allow(flag: bool) -> Allow {
 /// Whatever keeps the plan from being made or saved.
 pub async fn run(settings: Option<&Path>, args: &PlanArgs) -> anyhow::Result<Exit> {
     let context = Context::open(settings, &args.aws, Intent::Look).await?;
-    let set = load(&args.folder.path);
+    let set = desired(&args.folder, &context.settings);
     let scope = args.scope.scope();
     is_there(&scope, &set, &args.folder.path)?;
     let policy = Policy {

@@ -8,19 +8,24 @@ use anyhow::{Context as _, bail};
 use tokio::signal::unix::{SignalKind, signal};
 
 use super::args::RunArgs;
-use super::context::Context;
+use super::context::{Context, desired, environment};
 use super::exit::Exit;
 use super::guard::Intent;
 use super::log;
 use super::scope::is_there;
 use crate::engine::controller::{RunOptions, run as control};
-use crate::engine::desired::{Folder, load};
+use crate::engine::desired::Folder;
 use crate::engine::http;
 use crate::engine::telemetry::Telemetry;
 use crate::kinds::Allow;
+use crate::notify::herald::Herald;
+use crate::notify::outbox::Tally;
 
 /// Longest time between looks, when nothing else says.
 const INTERVAL: Duration = Duration::from_secs(60);
+
+/// How long what is still to be told is tried when the process ends.
+pub const LAST_NOTICES: Duration = Duration::from_secs(5);
 
 /// Completes on SIGINT or SIGTERM.
 ///
@@ -54,6 +59,20 @@ pub async fn run(settings: Option<&Path>, args: &RunArgs) -> anyhow::Result<Exit
         .unwrap_or(INTERVAL);
     let engine = &context.engine;
     let telemetry = Arc::new(Telemetry::new(Arc::clone(&engine.cell)));
+    let tally: Arc<dyn Tally> = Arc::clone(&telemetry) as Arc<dyn Tally>;
+    let outbox = if args.aws.read_only {
+        if !context.settings.notify.is_empty() {
+            tracing::warn!(
+                "no notices are sent in read-only mode: states are not recorded, so nobody could \
+                 tell which have changed"
+            );
+        }
+        context.outbox(std::iter::empty(), &tally)?
+    } else {
+        let settings = &context.settings;
+        let receivers = settings.notify.iter().chain(&settings.change_notices);
+        context.outbox(receivers.cloned(), &tally)?
+    };
     let listener = http::listen(args.listen).await?;
     let address = listener.local_addr().context("reading the address")?;
     tracing::info!(
@@ -64,10 +83,15 @@ pub async fn run(settings: Option<&Path>, args: &RunArgs) -> anyhow::Result<Exit
         interval_s = interval.as_secs(),
         "running"
     );
-    let mut folder = Folder::open(&args.folder.path, engine.cell.clock.clone());
+    let mut folder = Folder::open(&args.folder.path, engine.cell.clock.clone())
+        .of(environment(&args.folder, &context.settings));
     let scope = args.scope.scope();
     // No error here: the document may come with the next save.
-    if let Err(error) = is_there(&scope, &load(&args.folder.path), &args.folder.path) {
+    if let Err(error) = is_there(
+        &scope,
+        &desired(&args.folder, &context.settings),
+        &args.folder.path,
+    ) {
         tracing::warn!("{error}; it is waited for");
     }
     let options = RunOptions {
@@ -88,20 +112,17 @@ pub async fn run(settings: Option<&Path>, args: &RunArgs) -> anyhow::Result<Exit
         }
         tracing::info!("stopping: nothing new is begun; what was sent is seen through");
     };
-    let controlling = control(
-        engine,
-        &mut folder,
-        &options,
-        &*telemetry,
-        &*telemetry,
-        shutdown,
-    );
-    tokio::select! {
-        () = controlling => {}
-        // Beside it, so that no correction waits for CloudTrail.
-        never = engine.follow_trail(), if options.writes == Allow::Yes => match never {},
+    {
+        let herald = Herald::new(&outbox, &*telemetry, &*telemetry, &engine.cell.clock);
+        let controlling = control(engine, &mut folder, &options, &herald, &herald, shutdown);
+        tokio::select! {
+            () = controlling => {}
+            // Beside it, so that no correction waits for CloudTrail.
+            never = engine.follow_trail(), if options.writes == Allow::Yes => match never {},
+        }
     }
     stop.cancel();
+    outbox.close(LAST_NOTICES, &engine.cell.clock).await;
     match server.await {
         Ok(Ok(())) => {}
         Ok(Err(error)) => bail!("serving on {address}: {error}"),

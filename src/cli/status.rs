@@ -4,12 +4,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use super::args::{Format, StatusArgs};
-use super::context::Context;
+use super::context::{Context, desired};
 use super::exit::Exit;
 use super::guard::Intent;
 use super::out::print;
 use super::scope::is_there;
-use crate::engine::desired::load;
 use crate::kinds::Policy;
 use crate::model::status::ObjectStatus;
 use crate::model::tree;
@@ -22,7 +21,7 @@ use crate::render::{json, status as render};
 /// A store that cannot be read.
 pub async fn run(settings: Option<&Path>, args: &StatusArgs) -> anyhow::Result<Exit> {
     let context = Context::open(settings, &args.aws, Intent::Look).await?;
-    let set = load(&args.folder.path);
+    let set = desired(&args.folder, &context.settings);
     let scope = args.scope.scope();
     is_there(&scope, &set, &args.folder.path)?;
     let engine = &context.engine;

@@ -11,12 +11,17 @@ use super::apply::is_work;
 use crate::kinds::Policy;
 use crate::model::document::DesiredSet;
 use crate::model::key::ResourceKey;
-use crate::model::pass::Pass;
+use crate::model::pass::{Ended, ObjectPass, Pass};
 use crate::model::plan::{ObjectPlan, Plan, Status};
 use crate::model::scope::Scope;
-use crate::model::status::ObjectStatus;
+use crate::model::status::{ObjectStatus, Transition};
 use crate::model::tree;
-use crate::store::{Store, StoreError};
+use crate::store::{Recorded, Store, StoreError};
+
+/// Attempts at one object's conditions that other replicas change under us.
+const RECORDINGS: usize = 3;
+/// Characters of a failure that are kept.
+const FAILURE_CHARS: usize = 500;
 
 /// What the store is known to say, by app; an app that is missing was not read yet.
 #[derive(Debug, Default)]
@@ -29,6 +34,20 @@ impl Engine {
     /// # Errors
     /// The store's; what was not recorded is at the next look.
     pub async fn record_conditions(&self, set: &DesiredSet, plan: &Plan) -> Result<(), StoreError> {
+        self.record_changes(set, plan, &mut Vec::new()).await
+    }
+
+    /// The same; what this process was the first to record is put into `ours`, even when not all of
+    /// it could be recorded.
+    ///
+    /// # Errors
+    /// The store's; what was not recorded is at the next look.
+    pub async fn record_changes(
+        &self,
+        set: &DesiredSet,
+        plan: &Plan,
+        ours: &mut Vec<Transition>,
+    ) -> Result<(), StoreError> {
         let Some(store) = &self.store else {
             return Ok(());
         };
@@ -39,22 +58,85 @@ impl Engine {
         self.record_drift(set, plan).await?;
         let now = self.cell.clock.now();
         for object in &plan.objects {
-            let previous = self.book.get(&object.key);
-            if previous.is_none() && object.status == Status::InSync && object.rollout.is_none() {
-                continue;
-            }
             let generation = set
                 .documents
                 .get(&object.key)
                 .map(|d| tree::digest(&d.spec))
                 .unwrap_or_default();
-            let status = ObjectStatus::from_plan(object, previous.as_ref(), &generation, now);
-            if previous.as_ref() != Some(&status) {
-                store.put_status(&object.key, &status).await?;
-                self.book.put(&object.key, status);
-            }
+            let quiet = object.status == Status::InSync && object.rollout.is_none();
+            let recorded = self
+                .record(store, &object.key, |previous| {
+                    let always = quiet && previous.is_none();
+                    let fresh = || ObjectStatus::from_plan(object, previous, &generation, now);
+                    (!always).then(fresh)
+                })
+                .await?;
+            ours.extend(recorded);
         }
         Ok(())
+    }
+
+    /// Records which of `objects` failed, and gives those that were not known to: an object is told
+    /// of once, until it is in order again.
+    ///
+    /// # Errors
+    /// The store's; what was not recorded is with the next failure.
+    pub async fn record_failures(
+        &self,
+        objects: &[ObjectPass],
+    ) -> Result<BTreeSet<ResourceKey>, StoreError> {
+        let mut new = BTreeSet::new();
+        let Some(store) = &self.store else {
+            return Ok(new);
+        };
+        for object in objects {
+            let (Ended::Failed(why) | Ended::RolledBack(why)) = &object.ended else {
+                continue;
+            };
+            self.read_conditions(store, &object.key.app).await?;
+            let recorded = self
+                .record(store, &object.key, |previous| {
+                    let mut status = previous.cloned().unwrap_or_default();
+                    if status.failed.is_some() {
+                        return None;
+                    }
+                    status.failed = Some(why.chars().take(FAILURE_CHARS).collect());
+                    Some(status)
+                })
+                .await?;
+            new.extend(recorded.map(|transition| transition.key));
+        }
+        Ok(new)
+    }
+
+    /// Records what `fresh` makes of what the store says, unless it is that already; `None` from it
+    /// leaves all as it is. Gives the transition if this process made it: what another replica has
+    /// recorded meanwhile is what `fresh` is asked about again.
+    async fn record(
+        &self,
+        store: &Store,
+        key: &ResourceKey,
+        fresh: impl Fn(Option<&ObjectStatus>) -> Option<ObjectStatus>,
+    ) -> Result<Option<Transition>, StoreError> {
+        for _ in 0..RECORDINGS {
+            let before = self.book.get(key);
+            let Some(now) = fresh(before.as_ref()) else {
+                return Ok(None);
+            };
+            if before.as_ref() == Some(&now) {
+                return Ok(None);
+            }
+            match store.record_status(key, before.as_ref(), &now).await? {
+                Recorded::Ours => {
+                    self.book.put(key, Some(now.clone()));
+                    let key = key.clone();
+                    return Ok(Some(Transition { key, before, now }));
+                }
+                Recorded::Theirs(there) => self.book.put(key, there),
+            }
+        }
+        // Others keep changing it: what is so then is recorded at the next look.
+        Ok(None)
     }
 
     /// Records the conditions of every object of `pass`, as they are after it. What nothing was done
@@ -119,12 +201,12 @@ impl Book {
             .cloned()
     }
 
-    fn put(&self, key: &ResourceKey, status: ObjectStatus) {
-        self.0
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .entry(key.app.clone())
-            .or_default()
-            .insert(key.clone(), status);
+    fn put(&self, key: &ResourceKey, status: Option<ObjectStatus>) {
+        let mut book = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let app = book.entry(key.app.clone()).or_default();
+        match status {
+            Some(status) => app.insert(key.clone(), status),
+            None => app.remove(key),
+        };
     }
 }

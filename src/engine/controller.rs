@@ -19,10 +19,12 @@ use super::progress::Progress;
 use crate::kinds::{Allow, Policy};
 use crate::model::change::Hold;
 use crate::model::document::DesiredSet;
+use crate::model::notice::Notice;
 use crate::model::pass::{Ended, ObjectPass};
 use crate::model::plan::{ObjectPlan, Plan, Rollout};
 use crate::model::scope::Scope;
 use crate::model::tree;
+use crate::notify::derive;
 use crate::store::Patience;
 
 /// First pause of an app whose pass failed; doubled with each failure in a row.
@@ -59,6 +61,14 @@ pub trait Observer: Send + Sync {
     fn looked(&self, set: &DesiredSet, plan: &Plan);
     /// An app was converged.
     fn converged(&self, app: &str, objects: &[ObjectPass]);
+    /// An app's pass begins, with this plan.
+    fn begins(&self, app: &str, planned: &[ObjectPlan]) {
+        let _ = (app, planned);
+    }
+    /// States have changed, and this replica is the one to tell it.
+    fn noticed(&self, notices: Vec<Notice>) {
+        let _ = notices;
+    }
 }
 
 /// What is known of one app between looks.
@@ -129,10 +139,12 @@ pub async fn run(
         }
         let look = async {
             let plan = engine.plan(&set, &options.scope, &apply.policy).await;
-            if options.writes == Allow::Yes
-                && let Err(error) = engine.record_conditions(&set, &plan).await
-            {
-                tracing::warn!(%error, "recording conditions; they are recorded at the next look");
+            if options.writes == Allow::Yes {
+                let mut ours = Vec::new();
+                if let Err(error) = engine.record_changes(&set, &plan, &mut ours).await {
+                    tracing::warn!(%error, "recording conditions; they are recorded at the next look");
+                }
+                observer.noticed(derive::of_look(&plan, &ours));
             }
             plan
         };
@@ -171,10 +183,20 @@ pub async fn run(
                 ..apply.clone()
             };
             work.push(Box::pin(async move {
+                observer.begins(&app, &objects);
                 let planned: Vec<&ObjectPlan> = objects.iter().collect();
                 let done = engine
                     .converge_app(&set, &app, &planned, &apply, progress)
                     .await;
+                match engine.record_failures(&done).await {
+                    Ok(new) => {
+                        let now = engine.cell.clock.now();
+                        observer.noticed(derive::of_failures(&app, &objects, &done, &new, now));
+                    }
+                    Err(error) => {
+                        tracing::warn!(%error, "recording failures; they are told at the next one");
+                    }
+                }
                 (app, done)
             }));
         }

@@ -32,9 +32,14 @@ static SCHEMAS: LazyLock<Vec<(&'static str, Value)>> = LazyLock::new(|| {
         .collect()
 });
 
-/// Loads and checks the folder `root`, with the kinds of this build.
+/// Loads and checks the folder `root`, with the kinds of this build and no environment.
 pub fn load(root: &Path) -> DesiredSet {
-    source::load(root, &shapes(), judged)
+    load_in(root, None)
+}
+
+/// The same, with the values of `environment`.
+pub fn load_in(root: &Path, environment: Option<&str>) -> DesiredSet {
+    source::load(root, environment, &shapes(), judged)
 }
 
 /// Loads and checks files that are in memory, as `(name, content)`.
@@ -65,6 +70,7 @@ fn shapes() -> Vec<KindShape<'static>> {
 /// A folder that is read again and again.
 pub struct Folder {
     root: PathBuf,
+    environment: Option<String>,
     clock: Clock,
     watch: Option<Watch>,
     /// How the files stood when they were read last.
@@ -89,11 +95,19 @@ impl Folder {
         };
         Self {
             root: root.to_owned(),
+            environment: None,
             clock,
             watch,
             read: String::new(),
             held: BTreeMap::new(),
         }
+    }
+
+    /// With the values of `environment`.
+    #[must_use]
+    pub fn of(mut self, environment: Option<&str>) -> Self {
+        self.environment = environment.map(str::to_owned);
+        self
     }
 
     /// Whether the files are not as they were read last. A log or a swap file beside the documents
@@ -150,7 +164,7 @@ impl Desired for Folder {
     fn load(&mut self) -> Pin<Box<dyn Future<Output = DesiredSet> + Send + '_>> {
         Box::pin(async move {
             self.at_rest().await;
-            let mut set = load(&self.root);
+            let mut set = load_in(&self.root, self.environment.as_deref());
             self.remember(&mut set);
             set
         })

@@ -17,6 +17,7 @@ use crate::model::document::DesiredSet;
 use crate::model::finding::{Finding, Severity};
 use crate::model::pass::{Ended, ObjectPass};
 use crate::model::plan::{ObjectPlan, Plan, Status};
+use crate::notify::outbox::{Delivery, Tally};
 
 /// Metrics, log lines and readiness of one controller. Nothing of it is global.
 pub struct Telemetry {
@@ -149,6 +150,35 @@ fn describe() {
         "Objects that failed or were rolled back."
     );
     describe_counter!("evenkeel_aws_calls_total", "Calls to AWS.");
+    describe_counter!(
+        "evenkeel_notices_total",
+        "Notices by receiver, and what became of them."
+    );
+    describe_gauge!(
+        "evenkeel_notices_failing",
+        "1 while a receiver of notices does not take them."
+    );
+}
+
+impl Tally for Telemetry {
+    fn told(&self, receiver: &str, delivery: Delivery) {
+        let receiver = receiver.to_owned();
+        with_local_recorder(&self.recorder, || {
+            counter!("evenkeel_notices_total", "receiver" => receiver, "outcome" => delivery.word())
+                .increment(1);
+        });
+    }
+
+    fn reached(&self, receiver: &str, took: bool) {
+        let receiver = receiver.to_owned();
+        with_local_recorder(&self.recorder, || {
+            gauge!("evenkeel_notices_failing", "receiver" => receiver).set(if took {
+                0.0
+            } else {
+                1.0
+            });
+        });
+    }
 }
 
 impl Observer for Telemetry {

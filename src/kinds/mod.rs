@@ -32,6 +32,7 @@ use crate::model::plan::Rollout;
 use crate::model::snapshot::{Live, Seen};
 use crate::model::stake::{Stake, Stakes};
 use crate::model::tree::{FieldPath, Tree};
+use crate::model::written::Written;
 
 /// Every kind, in the order of reports.
 pub static KINDS: &[&dyn Kind] = &[
@@ -236,6 +237,18 @@ pub trait Kind: Send + Sync {
         drift.to_vec()
     }
 
+    /// What a document has to say for the live object to be in order as it is, without what AWS has
+    /// where nobody said otherwise; for `import`.
+    ///
+    /// # Errors
+    /// Why no document can speak for it: a sentence without its subject.
+    fn written(&self, found: &Found<'_>) -> Result<Written, String>;
+
+    /// AWS operations that finding objects without a document takes, beside those of looking.
+    fn lists(&self) -> &'static [&'static str] {
+        &[]
+    }
+
     /// Its I/O half, over one cell.
     fn driver(&self, cell: &Arc<Cell>) -> Box<dyn Driver>;
 
@@ -249,6 +262,19 @@ pub trait Kind: Send + Sync {
     fn extra_iam(&self) -> &'static [ExtraIam] {
         &[]
     }
+}
+
+/// A live object that no document speaks for yet.
+#[derive(Clone, Copy, Debug)]
+pub struct Found<'a> {
+    /// What its document is to be called.
+    pub key: &'a ResourceKey,
+    /// What it was found by: the names in a desired tree.
+    pub by: &'a Tree,
+    /// How it is.
+    pub live: &'a Live,
+    /// The Service documents beside it: their names by cluster and service.
+    pub services: &'a BTreeMap<(String, String), String>,
 }
 
 /// An IAM statement that no operation's name implies.

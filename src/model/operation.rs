@@ -167,7 +167,7 @@ mod tests {
     fn every_operation_is_one_that_a_kind_takes_or_tells_who_is_calling() {
         let taken: Vec<&str> = crate::kinds::KINDS
             .iter()
-            .flat_map(|kind| kind.reads().iter().chain(kind.writes()).copied())
+            .flat_map(|kind| [kind.reads(), kind.writes(), kind.lists()].concat())
             .chain(["sts.GetCallerIdentity"])
             .chain(REPORT_READS.iter().copied())
             .collect();

@@ -6,6 +6,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::change::Hold;
+use super::key::ResourceKey;
 use super::memory::LastWrite;
 use super::plan::{ObjectPlan, Rollout, Status};
 
@@ -18,6 +19,20 @@ pub struct ObjectStatus {
     /// The newest write of ours that was applied.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_write: Option<LastWrite>,
+    /// Why a write of it failed, as it was told; until it is in order again.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub failed: Option<String>,
+}
+
+/// One object's state, as it was recorded before and as this process has just recorded it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Transition {
+    /// Whose.
+    pub key: ResourceKey,
+    /// What the store said; `None` for one that had always been in order.
+    pub before: Option<ObjectStatus>,
+    /// What it says now.
+    pub now: ObjectStatus,
 }
 
 /// One thing that can be said of an object.
@@ -135,6 +150,9 @@ impl ObjectStatus {
         ObjectStatus {
             conditions,
             last_write: previous.and_then(|p| p.last_write.clone()),
+            failed: previous
+                .and_then(|p| p.failed.clone())
+                .filter(|_| plan.status != Status::InSync),
         }
     }
 }
@@ -226,7 +244,6 @@ fn word(hold: &Hold) -> &'static str {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::key::ResourceKey;
     use std::collections::BTreeMap;
 
     fn plan(status: Status, holds: Vec<Hold>) -> ObjectPlan {

@@ -90,6 +90,13 @@ impl Kind for Dial {
         }
         decision
     }
+    fn written(
+        &self,
+        found: &crate::kinds::Found<'_>,
+    ) -> Result<crate::model::written::Written, String> {
+        Err(format!("{} is a dial of tests", found.key))
+    }
+
     fn driver(&self, _: &Arc<Cell>) -> Box<dyn Driver> {
         unreachable!("the planner never asks for a driver")
     }

@@ -78,6 +78,19 @@ impl Node {
         }
     }
 
+    /// The same, with words that readers disagree on as they are spelt.
+    pub fn spelt(&self) -> Tree {
+        match &self.value {
+            Value::Odd { raw, .. } | Value::Float { raw, .. } => json!({ "spelt": raw }),
+            Value::List(items) => items.iter().map(Node::spelt).collect(),
+            Value::Map(entries) => {
+                let below = entries.iter().map(|e| (e.key.clone(), e.node.spelt()));
+                Tree::Object(below.collect())
+            }
+            _ => self.to_tree(),
+        }
+    }
+
     /// Where each key and each list item below this node stands.
     pub fn fields(&self, text: &Text) -> Places {
         let mut fields = Places::default();

@@ -6,6 +6,8 @@ use std::collections::BTreeSet;
 
 use super::again::{MISSING_SEPARATOR, Owner};
 use super::bytes::{self, Meaning};
+use super::environment::Environments;
+use super::node::Value;
 use super::text::{Fault, Text};
 use super::{KindShape, frozen, header, shape, yaml};
 use crate::model::document::{DesiredSet, Document};
@@ -17,7 +19,13 @@ use crate::model::tree::Tree;
 const TOLD: usize = 200;
 
 /// Adds all that the file named `name` holds to `set`; gives back its text, for what is found later.
-pub(super) fn file(set: &mut DesiredSet, name: &str, raw: &[u8], kinds: &[KindShape<'_>]) -> Text {
+pub(super) fn file(
+    set: &mut DesiredSet,
+    name: &str,
+    raw: &[u8],
+    kinds: &[KindShape<'_>],
+    environments: &mut Environments,
+) -> Text {
     let decoded = bytes::decode(raw);
     let mut text = Text::new(name, decoded.body);
     let mut told = Told::default();
@@ -41,8 +49,13 @@ pub(super) fn file(set: &mut DesiredSet, name: &str, raw: &[u8], kinds: &[KindSh
             told.add(&text, fault, None);
             torn(set, text.body());
         }
+        // A text without the sign has nothing to be filled in.
+        let refers = text.body().contains('$');
         let mut docs = docs.into_iter().peekable();
-        while let Some(doc) = docs.next() {
+        while let Some(mut doc) = docs.next() {
+            if refers {
+                fill(&mut doc, &text, environments);
+            }
             let unfinished = match docs.peek() {
                 None => bytes::unfinished(text.body()),
                 Some(_) => None,
@@ -54,6 +67,22 @@ pub(super) fn file(set: &mut DesiredSet, name: &str, raw: &[u8], kinds: &[KindSh
     }
     told.finish(set);
     text
+}
+
+/// Puts the values of the environment into a document's spec.
+fn fill(doc: &mut yaml::Doc, text: &Text, environments: &mut Environments) {
+    let Some(Value::Map(entries)) = doc.root.as_mut().map(|root| &mut root.value) else {
+        return;
+    };
+    for entry in entries.iter_mut().filter(|entry| entry.key == "spec") {
+        environments.fill(
+            &mut entry.node,
+            "spec",
+            &entry.key_at,
+            text,
+            &mut doc.faults,
+        );
+    }
 }
 
 /// Freezes the apps that a text may hold which is no document.

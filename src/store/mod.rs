@@ -15,6 +15,7 @@ mod ledger;
 mod memory;
 mod process;
 mod rows;
+mod status;
 mod table;
 pub mod watch;
 
@@ -39,6 +40,7 @@ pub use lease::{AcquireError, Lease, LeaseError, Origin};
 pub use ledger::{IntendError, Late, NewIntent, NewOutcome, SettleError};
 pub use process::Process;
 pub use rows::ROW_MAX;
+pub use status::Recorded;
 pub use table::{Protection, Ready};
 pub use watch::{LEASE_DURATION, LeaseRow, LeaseState, Patience};
 

@@ -21,6 +21,7 @@ pub mod query;
 pub mod rates;
 pub mod rds;
 pub mod server;
+pub mod sns;
 pub mod sts;
 pub mod wire;
 pub mod world;

@@ -62,6 +62,7 @@ pub static OFFERED: &[&str] = &[
     "rds.DescribeDBInstances",
     "rds.ModifyDBCluster",
     "rds.ModifyDBInstance",
+    "sns.Publish",
     "sts.GetCallerIdentity",
 ];
 

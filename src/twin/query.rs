@@ -8,6 +8,7 @@ use super::wire::TwinError;
 fn namespace(service: &str) -> &'static str {
     match service {
         "sts" => "https://sts.amazonaws.com/doc/2011-06-15/",
+        "sns" => "http://sns.amazonaws.com/doc/2010-03-31/",
         _ => "http://rds.amazonaws.com/doc/2014-10-31/",
     }
 }

@@ -67,7 +67,7 @@ impl TwinError {
     /// The answer to a caller who is too fast, in the shape that each service uses.
     pub fn throttled(service: &str) -> Self {
         let code = match service {
-            "cloudwatch" | "rds" | "sts" => "Throttling",
+            "cloudwatch" | "rds" | "sts" | "sns" => "Throttling",
             _ => "ThrottlingException",
         };
         Self::client(code, "Rate exceeded")
@@ -154,6 +154,7 @@ fn signed_service(headers: &HeaderMap) -> Option<&'static str> {
     match scope.split(',').next()?.split('/').nth(3)? {
         "rds" => Some("rds"),
         "sts" => Some("sts"),
+        "sns" => Some("sns"),
         "monitoring" => Some("cloudwatch"),
         _ => None,
     }

@@ -17,6 +17,7 @@ use super::ids::Ids;
 use super::operations;
 use super::rates::{Admission, Rates};
 use super::rds::Rds;
+use super::sns::Sns;
 use super::sts::Sts;
 use super::wire::{CallContext, Caller, Incoming, TwinError};
 
@@ -43,6 +44,8 @@ pub struct World {
     pub sts: Sts,
     /// Who did what.
     pub cloudtrail: CloudTrail,
+    /// SNS topics.
+    pub sns: Sns,
     /// What goes wrong, and when.
     pub faults: Faults,
     /// AWS's token buckets.
@@ -79,6 +82,7 @@ impl World {
             dynamodb: DynamoDb::default(),
             sts: Sts::default(),
             cloudtrail: CloudTrail::new(seed.wrapping_add(3)),
+            sns: Sns::default(),
             faults: Faults::default(),
             rates: Rates::default(),
             calls: Calls::default(),
@@ -178,6 +182,7 @@ impl World {
             "dynamodb" => self.dynamodb.call(operation, input, &cx),
             "sts" => sts.call(operation, input, &cx),
             "cloudtrail" => self.cloudtrail.call(operation, input, &cx),
+            "sns" => self.sns.call(operation, input, &cx),
             other => Err(TwinError::unknown_operation(other, operation)),
         }
     }

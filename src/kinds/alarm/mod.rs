@@ -4,22 +4,25 @@ mod aws;
 mod canonical;
 mod check;
 mod evaluation;
+pub mod list;
 mod members;
 mod normal;
 mod preset;
 mod rules;
 mod spec;
 mod values;
+mod written;
 
 use std::sync::Arc;
 
-use super::{Decision, Driver, FieldRule, Kind, Question};
+use super::{Decision, Driver, FieldRule, Found, Kind, Question};
 use crate::aws::cell::Cell;
 use crate::model::change::{Drift, Step};
 use crate::model::document::{DesiredSet, Document};
 use crate::model::finding::Finding;
 use crate::model::stake::Stake;
 use crate::model::tree::{FieldPath, Tree};
+use crate::model::written::Written;
 use crate::plan::diff::is_mended;
 
 /// The kind `Alarm`.
@@ -108,6 +111,10 @@ spec:
         let after = normal::view(&step.detail["request"]);
         let here = |d: &&Drift| is_mended(d, &after, self.rules());
         drift.iter().filter(here).cloned().collect()
+    }
+
+    fn written(&self, found: &Found<'_>) -> Result<Written, String> {
+        written::written(found)
     }
 
     fn driver(&self, cell: &Arc<Cell>) -> Box<dyn Driver> {

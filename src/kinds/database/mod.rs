@@ -6,16 +6,18 @@ mod rules;
 mod spec;
 mod view;
 mod window;
+mod written;
 
 use std::sync::Arc;
 
-use super::{Decision, Driver, FieldRule, Kind, Question};
+use super::{Decision, Driver, FieldRule, Found, Kind, Question};
 use crate::aws::cell::Cell;
 use crate::model::change::{Drift, Step};
 use crate::model::document::{DesiredSet, Document};
 use crate::model::finding::Finding;
 use crate::model::stake::Stake;
 use crate::model::tree::{FieldPath, Tree};
+use crate::model::written::Written;
 
 /// The kind `Database`.
 #[derive(Debug)]
@@ -101,6 +103,10 @@ spec:
             field.and_then(|field| step.detail.get(field)) == Some(&d.desired)
         };
         drift.iter().filter(here).cloned().collect()
+    }
+
+    fn written(&self, found: &Found<'_>) -> Result<Written, String> {
+        written::written(found)
     }
 
     fn driver(&self, cell: &Arc<Cell>) -> Box<dyn Driver> {

@@ -10,6 +10,7 @@ mod deploying;
 mod desired;
 mod effect;
 mod facts;
+pub mod list;
 mod look;
 mod look_scaling;
 mod mends;
@@ -27,12 +28,13 @@ mod stakes;
 mod tests;
 mod unmoved;
 mod view;
+pub mod written;
 
 use std::sync::Arc;
 
 use jiff::Timestamp;
 
-use super::{Decision, Driver, ExtraIam, FieldRule, Kind, Purpose, Question};
+use super::{Decision, Driver, ExtraIam, FieldRule, Found, Kind, Purpose, Question};
 use crate::aws::cell::Cell;
 use crate::model::change::{Drift, Step};
 use crate::model::document::{DesiredSet, Document};
@@ -40,6 +42,8 @@ use crate::model::finding::Finding;
 use crate::model::snapshot::Live;
 use crate::model::stake::Stake;
 use crate::model::tree::{FieldPath, Tree};
+
+use crate::model::written::Written;
 
 /// The kind `Service`.
 #[derive(Clone, Copy, Debug)]
@@ -115,6 +119,14 @@ impl Kind for Service {
 
     fn mends(&self, step: &Step, drift: &[Drift]) -> Vec<Drift> {
         mends::mends(step, drift)
+    }
+
+    fn written(&self, found: &Found<'_>) -> Result<Written, String> {
+        written::written(found)
+    }
+
+    fn lists(&self) -> &'static [&'static str] {
+        &["ecs.ListServices"]
     }
 
     fn driver(&self, cell: &Arc<Cell>) -> Box<dyn Driver> {

@@ -171,7 +171,7 @@ impl Findings<'_> {
 }
 
 /// What is wrong with a tag, and what to do.
-fn tag_fault(key: &str, value: &str) -> Option<(String, &'static str)> {
+pub fn tag_fault(key: &str, value: &str) -> Option<(String, &'static str)> {
     const SHORTER: &str = "a key has 1 to 128 characters, a value at most 256";
     let whose = key.to_ascii_lowercase();
     if key.is_empty() || key.chars().count() > 128 {

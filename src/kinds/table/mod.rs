@@ -3,16 +3,18 @@
 mod aws;
 mod rules;
 mod spec;
+mod written;
 
 use std::sync::Arc;
 
-use super::{Decision, Driver, FieldRule, Kind, Question};
+use super::{Decision, Driver, FieldRule, Found, Kind, Question};
 use crate::aws::cell::Cell;
 use crate::model::change::{Drift, Step};
 use crate::model::document::{DesiredSet, Document};
 use crate::model::finding::Finding;
 use crate::model::stake::Stake;
 use crate::model::tree::{FieldPath, Tree};
+use crate::model::written::Written;
 
 /// The kind `Table`.
 #[derive(Debug)]
@@ -93,6 +95,10 @@ spec:
 
     fn mends(&self, step: &Step, drift: &[Drift]) -> Vec<Drift> {
         rules::mends(step, drift)
+    }
+
+    fn written(&self, found: &Found<'_>) -> Result<Written, String> {
+        written::written(found)
     }
 
     fn driver(&self, cell: &Arc<Cell>) -> Box<dyn Driver> {

@@ -1,5 +1,7 @@
 //! Settings: what `evenkeel.yaml` says, and where it is wrong.
 
+pub mod notify;
+
 use std::io::ErrorKind;
 use std::path::Path;
 use std::time::Duration;
@@ -8,6 +10,7 @@ use serde::Deserialize;
 use serde_saphyr::{Location, Spanned};
 
 use super::store_spec::StoreSpec;
+use crate::notify::receiver::Receiver;
 
 /// The file that is read when `--settings` names no other.
 pub const SETTINGS_FILE: &str = "evenkeel.yaml";
@@ -25,6 +28,12 @@ pub struct Settings {
     pub store: Option<StoreSpec>,
     /// How often `run` looks again, at the longest.
     pub interval: Option<Duration>,
+    /// Who is told of changes of state.
+    pub notify: Vec<Receiver>,
+    /// Who is told before and after each change.
+    pub change_notices: Vec<Receiver>,
+    /// The environment whose values documents have.
+    pub environment: Option<String>,
 }
 
 /// A settings file that cannot be used.
@@ -114,10 +123,13 @@ struct Written {
     region: Option<Spanned<String>>,
     store: Option<Spanned<String>>,
     interval: Option<Spanned<String>>,
+    notify: Option<Vec<Spanned<notify::WrittenReceiver>>>,
+    change_notices: Option<Vec<Spanned<notify::WrittenReceiver>>>,
+    environment: Option<Spanned<String>>,
 }
 
 /// What is wrong with a value, and where it stands.
-type Bad = (Location, String);
+pub(crate) type Bad = (Location, String);
 
 impl Written {
     fn meant(self) -> Result<Settings, Bad> {
@@ -130,6 +142,9 @@ impl Written {
             interval: understood(self.interval, |text| {
                 duration(text).map_err(|e| format!("interval: {e}"))
             })?,
+            notify: notify::meant(self.notify, false)?,
+            change_notices: notify::meant(self.change_notices, true)?,
+            environment: understood(self.environment, |text| Ok(text.to_owned()))?,
         })
     }
 }
@@ -257,7 +272,7 @@ mod tests {
         assert_eq!(
             fault("region: eu-central-1\nacount: x\n"),
             "evenkeel.yaml:2:1: `acount` is not a setting; did you mean `account`? \
-             (there are account, interval, region, store)"
+             (there are account, changeNotices, environment, interval, notify, region, store)"
         );
     }
 
