@@ -1,6 +1,7 @@
 //! Arguments: what can be typed, and the help that teaches it.
 
 pub mod author;
+mod printed;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -9,6 +10,7 @@ use std::time::Duration;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use self::author::{FmtArgs, ImportArgs, RenderArgs};
+pub use self::printed::{IamPolicyArgs, SchemaArgs};
 use super::history::Since;
 use super::settings::{SETTINGS_FILE, duration, nearest};
 use super::store_spec::StoreSpec;
@@ -430,28 +432,6 @@ pub enum StoreCommand {
         #[command(flatten)]
         aws: AwsArgs,
     },
-}
-
-/// `schema`.
-#[derive(Args, Debug)]
-pub struct SchemaArgs {
-    /// Only the spec of this kind.
-    #[arg(long, value_name = "KIND", value_parser = parse_kind)]
-    pub kind: Option<String>,
-}
-
-/// `iam-policy`.
-#[derive(Args, Debug)]
-pub struct IamPolicyArgs {
-    /// Where.
-    #[command(flatten)]
-    pub folder: FolderArgs,
-    /// Only what looking takes.
-    #[arg(long)]
-    pub read_only: bool,
-    /// The store, if it is a DynamoDB table: dynamodb:TABLE.
-    #[arg(long, value_name = "STORE")]
-    pub store: Option<StoreSpec>,
 }
 
 #[cfg(test)]
