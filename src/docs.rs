@@ -9,6 +9,7 @@ use clap::CommandFactory as _;
 use serde_json::Value;
 
 use crate::cli::args::Cli;
+use crate::control::document;
 use crate::kinds::{KINDS, Kind};
 use crate::model::operation::{Effect, OPERATIONS, Operation, operation};
 use crate::schema;
@@ -24,6 +25,7 @@ pub fn pages() -> BTreeMap<String, String> {
             kind_page(*kind),
         );
     }
+    pages.insert("docs/reference/policy.md".to_owned(), policy_page());
     pages.insert("docs/reference/README.md".to_owned(), index_page());
     pages.insert("docs/reference/cli.md".to_owned(), cli_page());
     pages.insert("docs/reference/calls.md".to_owned(), calls_page());
@@ -45,6 +47,7 @@ fn index_page() -> String {
             cell(kind.about())
         );
     }
+    let _ = writeln!(page, "| [Policy](policy.md) | {} |", cell(document::ABOUT));
     page.push_str(
         "\nEvery document has the same head: `apiVersion: evenkeel/v1alpha1`, `kind`, and `metadata` with `app` (what is\n\
          locked, written and frozen together) and `name` (unique for its app and kind), both DNS labels. A field of `spec`\n\
@@ -58,29 +61,15 @@ fn index_page() -> String {
 
 fn kind_page(kind: &dyn Kind) -> String {
     let name = kind.name();
-    let mut page = format!(
-        "{GENERATED}# {name}\n\n{}\n\n```yaml\n{}\n```\n\n## Fields of `spec`\n\n\
-         | field | value | what it says |\n|---|---|---|\n",
+    let mut page = fields_page(
+        name,
         kind.about(),
-        kind.example().trim_end()
+        kind.example(),
+        &kind.schema().to_value(),
     );
-    let root = kind.schema().to_value();
-    let mut rows = Vec::new();
-    Walk { root: &root }.fields(&root, "", 0, &mut rows);
-    for row in &rows {
-        let _ = writeln!(
-            page,
-            "| `{}`{} | {} | {} |",
-            row.path,
-            if row.required { " (required)" } else { "" },
-            cell(&row.value),
-            cell(&row.told)
-        );
-    }
     let _ = write!(
         page,
-        "\n`[]` stands for each entry of a list, `<key>` for each key of a mapping. (Required) means: where the mapping \
-         around it is there.\n\n## Calls and rights\n\nLooking takes {}. Converging takes {}.\n\n{CALLS_HEAD}",
+        "\n## Calls and rights\n\nLooking takes {}. Converging takes {}.\n\n{CALLS_HEAD}",
         names(kind.reads()),
         names(kind.writes())
     );
@@ -103,6 +92,48 @@ fn kind_page(kind: &dyn Kind) -> String {
         page.push('\n');
     }
     page.push_str("\n`evenkeel iam-policy` prints the policy for the kinds in use.\n");
+    page
+}
+
+/// The page of the Policy document, which is no object of AWS.
+fn policy_page() -> String {
+    let schema = document::schema().to_value();
+    let mut page = fields_page(
+        document::POLICY,
+        document::ABOUT,
+        document::EXAMPLE,
+        &schema,
+    );
+    page.push_str(
+        "\nAn app has at most one Policy. It makes no call and needs no right. \
+         [Change control](../change-control.md) says what each field does.\n",
+    );
+    page
+}
+
+/// The head of a kind's page: what it is, an example, and its fields.
+fn fields_page(name: &str, about: &str, example: &str, schema: &Value) -> String {
+    let mut page = format!(
+        "{GENERATED}# {name}\n\n{about}\n\n```yaml\n{}\n```\n\n## Fields of `spec`\n\n\
+         | field | value | what it says |\n|---|---|---|\n",
+        example.trim_end()
+    );
+    let mut rows = Vec::new();
+    Walk { root: schema }.fields(schema, "", 0, &mut rows);
+    for row in &rows {
+        let _ = writeln!(
+            page,
+            "| `{}`{} | {} | {} |",
+            row.path,
+            if row.required { " (required)" } else { "" },
+            cell(&row.value),
+            cell(&row.told)
+        );
+    }
+    page.push_str(
+        "\n`[]` stands for each entry of a list, `<key>` for each key of a mapping. (Required) means: where the mapping \
+         around it is there.\n",
+    );
     page
 }
 

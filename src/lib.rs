@@ -15,6 +15,7 @@
 //! |---|---|---|
 //! | [`model`] | the nouns: keys, documents, trees, plans, ledger entries | no |
 //! | [`check`], [`plan`], [`render`] | decide and tell: values in, values out | no |
+//! | [`control`] | windows, freezes, budgets, approvals, pauses: what may be written when | no |
 //! | [`kinds`] | the table of kinds; one folder each, a pure half and `aws.rs` | only `aws.rs` |
 //! | [`source`] | the folder of desired state | files |
 //! | [`aws`] | the one door to AWS, rates, calls, faults | network |
@@ -32,6 +33,7 @@ pub mod aws;
 pub mod check;
 pub mod cli;
 pub mod clock;
+pub mod control;
 pub mod demo;
 pub mod docs;
 pub mod engine;

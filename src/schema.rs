@@ -4,6 +4,7 @@
 
 use serde_json::{Map, Value, json};
 
+use crate::control::document;
 use crate::kinds::Kind;
 use crate::model::key::LABEL_MAX;
 use crate::source::API_VERSION;
@@ -16,10 +17,18 @@ use crate::source::API_VERSION;
 pub fn editors(kinds: &[&dyn Kind]) -> Value {
     let mut definitions = Map::new();
     let mut branches = Vec::new();
-    for kind in kinds {
-        let name = kind.name();
-        let spec = adopt(name, kind.schema().to_value(), &mut definitions);
-        definitions.insert(name.to_owned(), spec);
+    let mut shapes: Vec<(&str, &str, Value)> = kinds
+        .iter()
+        .map(|kind| (kind.name(), kind.about(), kind.schema().to_value()))
+        .collect();
+    shapes.push((
+        document::POLICY,
+        document::ABOUT,
+        document::schema().to_value(),
+    ));
+    for (name, _, schema) in &shapes {
+        let spec = adopt(name, schema.clone(), &mut definitions);
+        definitions.insert((*name).to_owned(), spec);
         branches.push(json!({
             "if": {"properties": {"kind": {"const": name}}, "required": ["kind"]},
             "then": {"properties": {"spec": {"$ref": format!("#/$defs/{name}")}}},
@@ -36,9 +45,9 @@ pub fn editors(kinds: &[&dyn Kind]) -> Value {
             "apiVersion": {"const": API_VERSION, "description": "The version of this format."},
             "kind": {
                 "description": "What kind of object.",
-                "oneOf": kinds.iter().map(|kind| json!({
-                    "const": kind.name(),
-                    "description": kind.about(),
+                "oneOf": shapes.iter().map(|(name, about, _)| json!({
+                    "const": name,
+                    "description": about,
                 })).collect::<Vec<_>>(),
             },
             "metadata": {

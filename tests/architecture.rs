@@ -44,7 +44,7 @@ impl Source {
 
     /// Pure by its folder, by its name under a kind, or because its opening docs say `Pure:`.
     fn is_pure(&self) -> bool {
-        let folder = ["src/model/", "src/check/", "src/plan/"]
+        let folder = ["src/model/", "src/check/", "src/plan/", "src/control/"]
             .iter()
             .any(|folder| self.path.starts_with(folder));
         let kind = self.path.starts_with("src/kinds/")

@@ -23,14 +23,14 @@ use crate::rig::{Rig, load};
 
 /// Documents that change while the controller runs.
 #[derive(Clone, Default)]
-struct Folder(Arc<Mutex<String>>, Arc<Notify>);
+pub struct Folder(Arc<Mutex<String>>, Arc<Notify>);
 
 impl Folder {
-    fn set(&self) -> DesiredSet {
+    pub fn set(&self) -> DesiredSet {
         load(&self.0.lock().unwrap())
     }
 
-    fn save(&self, text: &str) {
+    pub fn save(&self, text: &str) {
         text.clone_into(&mut self.0.lock().unwrap());
         self.1.notify_one();
     }
@@ -48,10 +48,10 @@ impl Desired for Folder {
 
 /// Counts looks.
 #[derive(Default)]
-struct Looks(Mutex<usize>);
+pub struct Looks(Mutex<usize>);
 
 impl Looks {
-    fn take(&self) -> usize {
+    pub fn take(&self) -> usize {
         std::mem::take(&mut self.0.lock().unwrap())
     }
 }
@@ -82,7 +82,7 @@ async fn beside(rig: &Rig, folder: &Folder, looks: &Looks, script: impl Future<O
     .await;
 }
 
-async fn rig(services: &[&str]) -> Rig {
+pub async fn rig(services: &[&str]) -> Rig {
     let rig = Rig::new().await;
     rig.twin.world(|w| {
         for name in services {
@@ -94,7 +94,7 @@ async fn rig(services: &[&str]) -> Rig {
     rig
 }
 
-fn service(app: &str, name: &str, spec: &str) -> String {
+pub fn service(app: &str, name: &str, spec: &str) -> String {
     format!(
         "---\napiVersion: evenkeel/v1alpha1\nkind: Service\n\
          metadata: {{app: {app}, name: {name}}}\nspec: {{cluster: main, {spec}}}\n"

@@ -161,7 +161,8 @@ fn every_application_that_is_shipped_loads_and_satisfies_the_editors_schema() {
     ] {
         let set = desired::load(&package().join(folder));
         assert!(set.findings.is_empty(), "{folder}: {:#?}", set.findings);
-        for document in set.documents.values() {
+        let policies = set.policies.values().map(|policy| &policy.document);
+        for document in set.documents.values().chain(policies) {
             let whole = serde_json::json!({
                 "apiVersion": evenkeel::source::API_VERSION,
                 "kind": document.key.kind,

@@ -16,6 +16,8 @@ mod bad_input_list;
 mod bad_inputs;
 mod ci_deploys;
 mod cli;
+mod control;
+mod control_commands;
 mod controller;
 mod demo;
 mod differential;

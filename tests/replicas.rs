@@ -136,6 +136,8 @@ async fn what_history_says_of_a_frozen_app_is_asked_again_when_it_is_mended() {
         drift: Vec::new(),
         risk: Risk::Routine,
         plan: "p".into(),
+        tasks: 0,
+        approval: None,
     };
     let token = other.cell.budget.take("ecs.UpdateService").await;
     store.intend(&lease, intent, token).await.unwrap();

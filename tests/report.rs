@@ -88,6 +88,7 @@ fn object(key: &str, status: Status, holds: Vec<Hold>) -> ObjectPlan {
         rollout: None,
         look_for: Vec::new(),
         beside: Vec::new(),
+        tasks: 0,
     }
 }
 
@@ -225,6 +226,7 @@ fn sample() -> Report {
         made_at: morning(),
         history_consulted: true,
         history_unread: BTreeMap::new(),
+        pauses: Vec::new(),
         objects: vec![
             object("semiont/Alarm/backend-cpu-high", Status::InSync, vec![]),
             object(
@@ -387,6 +389,7 @@ fn a_report_of_nothing_says_so_in_every_format() {
         made_at: morning(),
         history_consulted: true,
         history_unread: BTreeMap::new(),
+        pauses: Vec::new(),
         objects: vec![object("shop/Service/web", Status::InSync, vec![])],
         findings: Vec::new(),
         calls: BTreeMap::new(),

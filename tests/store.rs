@@ -157,6 +157,8 @@ impl World {
             drift: Vec::new(),
             risk: Risk::Routine,
             plan: "p".into(),
+            tasks: 0,
+            approval: None,
         }
     }
 

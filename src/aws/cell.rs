@@ -18,6 +18,8 @@ use crate::entropy::Entropy;
 pub struct Cell {
     /// Twelve digits, from the caller's identity.
     pub account: String,
+    /// Who calls: the ARN that STS gives, `arn:aws:iam::123456789012:user/alice`.
+    pub caller: String,
     /// `us-east-1`.
     pub region: String,
     /// Whether this process may write.
@@ -34,8 +36,6 @@ pub struct Cell {
     pub dynamodb: aws_sdk_dynamodb::Client,
     /// CloudTrail: only asked who did what.
     pub cloudtrail: aws_sdk_cloudtrail::Client,
-    /// The caller's ARN, from its identity; empty where AWS gives none.
-    pub caller: String,
     /// How fast it may call.
     pub budget: Budget,
     /// Its time.
@@ -83,6 +83,7 @@ impl Cell {
         );
         let mut cell = Self {
             account: String::new(),
+            caller: String::new(),
             region,
             mode,
             ecs: aws_sdk_ecs::Client::from_conf(
@@ -115,7 +116,6 @@ impl Cell {
                     .interceptor(NameTheCall)
                     .build(),
             ),
-            caller: String::new(),
             budget: Budget::new(clock.clone()),
             clock,
             entropy,
@@ -125,8 +125,8 @@ impl Cell {
         })
         .await
         .map_err(ConnectError::Identity)?;
-        cell.account = identity.account.ok_or(ConnectError::NoAccount)?;
         cell.caller = identity.arn.unwrap_or_default();
+        cell.account = identity.account.ok_or(ConnectError::NoAccount)?;
         Ok(cell)
     }
 }

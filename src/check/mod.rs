@@ -13,7 +13,7 @@ use crate::model::key::ResourceKey;
 /// Applies every kind's own rules, and the rule that no live object has two documents. Apps with
 /// an error are frozen.
 pub fn check(mut set: DesiredSet, kinds: &[&dyn Kind]) -> DesiredSet {
-    let mut found = Vec::new();
+    let mut found = crate::control::document::take(&mut set);
     for document in set.documents.values() {
         if let Some(kind) = kinds.iter().find(|k| k.name() == document.key.kind) {
             found.extend(kind.check(document, &set));

@@ -60,6 +60,8 @@ pub async fn run(settings: Option<&Path>, args: &ApplyArgs) -> anyhow::Result<Ex
             (context.engine.plan(&set, &scope, &policy).await, policy)
         }
     };
+    // What the commit tightens holds from now on, whatever is written.
+    context.engine.record_policies(&set).await?;
     let asked = plan.summary.steps > 0 && !args.yes;
     if args.format.format == Format::Text {
         print(&render::text(&plan))?;

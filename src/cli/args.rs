@@ -10,7 +10,7 @@ use std::time::Duration;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use self::author::{FmtArgs, ImportArgs, RenderArgs};
-pub use self::printed::{IamPolicyArgs, SchemaArgs};
+pub use self::printed::IamPolicyArgs;
 use super::history::Since;
 use super::settings::{SETTINGS_FILE, duration, nearest};
 use super::store_spec::StoreSpec;
@@ -108,7 +108,7 @@ pub enum Command {
     #[command(
         after_help = "Point an editor at it with a first line such as\n  # yaml-language-server: $schema=evenkeel.schema.json"
     )]
-    Schema(SchemaArgs),
+    Schema(super::schema::SchemaArgs),
     /// Print the least IAM policy for the kinds in use.
     IamPolicy(IamPolicyArgs),
     /// Watch evenkeel work on a model of AWS, on this machine alone.
@@ -133,6 +133,22 @@ pub enum Command {
         after_help = "Exit 0 done, 1 something was left alone or, with --check, is not formatted."
     )]
     Fmt(FmtArgs),
+    /// Approve exactly one change, or a saved plan, or a looser policy.
+    #[command(
+        after_help = "The approver is the caller of AWS. An approval is of this very change, serves once, and ends\nby itself. With --now it passes windows, freezes, budgets and the canary, but never a pause.\n\nExamples:\n  evenkeel approve 3f2a91c07b1e --reason \"agreed in the weekly\"\n  evenkeel approve plan.json --reason \"agreed in the weekly\"\n  evenkeel approve shop/Service/web --now --reason \"incident 42\""
+    )]
+    Approve(super::approve::ApproveArgs),
+    /// List what was approved, used and revoked.
+    Approvals(super::approve::ApprovalsArgs),
+    /// Write nothing of an app, or one object of it, for a while.
+    #[command(
+        after_help = "Every replica heeds it before its next write. It ends by itself, or with `evenkeel resume`."
+    )]
+    Pause(super::pause::PauseArgs),
+    /// End a pause before its time.
+    Resume(super::pause::ResumeArgs),
+    /// List pauses.
+    Pauses(super::pause::PausesArgs),
 }
 
 /// Where the documents are.
@@ -173,7 +189,7 @@ impl ScopeArgs {
     }
 }
 
-fn parse_kind(text: &str) -> Result<String, String> {
+pub(super) fn parse_kind(text: &str) -> Result<String, String> {
     if KINDS.iter().any(|k| k.name() == text) {
         return Ok(text.to_owned());
     }

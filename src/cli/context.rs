@@ -118,7 +118,8 @@ impl Context {
         };
         Ok(Context {
             ways,
-            engine: Engine::new(Arc::new(cell), store),
+            engine: Engine::new(Arc::new(cell), store)
+                .under(settings.ceiling.clone().unwrap_or_default()),
             settings,
             spec,
         })

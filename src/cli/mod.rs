@@ -2,6 +2,7 @@
 //! `context`.
 
 pub mod apply;
+pub mod approve;
 pub mod args;
 pub mod check;
 pub mod context;
@@ -14,6 +15,7 @@ pub mod import;
 pub mod lock;
 pub mod log;
 pub mod out;
+pub mod pause;
 pub mod plan;
 pub mod progress;
 pub mod render;
@@ -138,6 +140,11 @@ async fn dispatch(cli: Cli) -> anyhow::Result<Exit> {
             crate::demo::command::run(&args).await?;
             Ok(Exit::Fine)
         }
+        Command::Approve(args) => approve::run(settings, &args).await,
+        Command::Approvals(args) => approve::list(settings, &args).await,
+        Command::Pause(args) => pause::run(settings, &args).await,
+        Command::Resume(args) => pause::resume(settings, &args).await,
+        Command::Pauses(args) => pause::list(settings, &args).await,
         Command::Completions { shell } => {
             let mut script = Vec::new();
             clap_complete::generate(shell, &mut Cli::command(), "evenkeel", &mut script);

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::convert::Infallible;
+use std::sync::Mutex;
 use std::time::Duration;
 
 use super::Engine;
@@ -9,6 +10,7 @@ use super::apply::ApplyOptions;
 use super::approach::Done;
 use super::progress::{Event, Progress};
 use crate::aws::door::CALL_TIMEOUT;
+use crate::control::state::Control;
 use crate::kinds::KINDS;
 use crate::model::document::DesiredSet;
 use crate::model::key::ResourceKey;
@@ -39,6 +41,8 @@ pub(super) enum AppFault {
     LeaseLost(String),
     #[error(transparent)]
     Store(#[from] StoreError),
+    #[error("{0}")]
+    Unread(String),
 }
 
 /// One app at work.
@@ -49,6 +53,8 @@ pub(super) struct AppRun<'a> {
     pub(super) app: &'a str,
     pub(super) options: &'a ApplyOptions,
     pub(super) progress: &'a dyn Progress,
+    /// Policies, pauses and approvals, as this pass knows them.
+    pub(super) control: Mutex<Control>,
 }
 
 impl AppRun<'_> {
@@ -128,6 +134,7 @@ impl AppRun<'_> {
         // Once for each lease: nobody else adds to the chain while it lasts, but for late outcomes.
         self.store.check_head(self.app).await?;
         let mut memory = self.store.memory(self.app).await?;
+        self.read_control().await?;
         if let Origin::TakenOver { .. } = lease.origin() {
             self.keep_what_was_seen(lease, pending, &mut memory).await?;
         }

@@ -1,6 +1,7 @@
 //! Applying: how a plan is written, apps side by side, and what may be done on the way.
 
 use std::collections::BTreeMap;
+use std::sync::Mutex;
 
 use futures_util::StreamExt as _;
 use futures_util::stream::FuturesUnordered;
@@ -115,11 +116,15 @@ impl Engine {
             app,
             options,
             progress,
+            control: Mutex::default(),
         };
         if let Err(fault) = run.converge(&pending, &mut passes).await {
             let why = fault.to_string();
             // Of a lease that another holds it was told when that was found.
-            if matches!(fault, AppFault::LeaseLost(_) | AppFault::Store(_)) {
+            if matches!(
+                fault,
+                AppFault::LeaseLost(_) | AppFault::Store(_) | AppFault::Unread(_)
+            ) {
                 progress.event(&Event::GivenUp {
                     app: app.to_owned(),
                     why: why.clone(),

@@ -119,6 +119,7 @@ impl AppRun<'_> {
         let memory = Memory {
             consulted: true,
             objects: BTreeMap::from([(key.clone(), memory.clone())]),
+            control: self.control().clone(),
             ..Memory::default()
         };
         let mut plan = self.engine.plan_from(

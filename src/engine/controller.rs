@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use futures_util::StreamExt as _;
 use futures_util::stream::FuturesUnordered;
+use jiff::Timestamp;
 use tokio_util::sync::CancellationToken;
 
 use super::Engine;
@@ -146,6 +147,11 @@ pub async fn run(
                 }
                 observer.noticed(derive::of_look(&plan, &ours));
             }
+            if options.writes == Allow::Yes
+                && let Err(error) = engine.record_policies(&set).await
+            {
+                tracing::warn!(%error, "recording policies; they are recorded at the next look");
+            }
             plan
         };
         let looked = meanwhile(look, &mut shutdown, &mut work, |app, objects| {
@@ -168,6 +174,9 @@ pub async fn run(
             if state.pass.is_some() || idle {
                 if objects.iter().any(is_on_its_way) {
                     next = next.or(Next::At(soon));
+                }
+                if let Some(due) = due(&objects) {
+                    next = next.or(Next::At(clock.boot() + until(due, clock.now())));
                 }
                 continue;
             }
@@ -286,7 +295,8 @@ fn wish(set: &DesiredSet, app: &str) -> String {
         .filter(|d| d.key.app == app)
         .map(|d| (&d.key, &d.spec))
         .collect();
-    tree::digest_of(&(set.frozen.holds(app), specs))
+    let policy = set.policies.get(app).map(|policy| &policy.policy);
+    tree::digest_of(&(set.frozen.holds(app), specs, policy))
 }
 
 /// What was sent is seen through; nothing new is begun.
@@ -342,6 +352,21 @@ fn is_on_its_way(object: &ObjectPlan) -> bool {
                 Hold::Settling { .. } | Hold::OpenIntent { .. } | Hold::RolloutInProgress { .. }
             )
         })
+}
+
+/// When change control lets the first of the objects pass that wait for nothing else.
+fn due(objects: &[ObjectPlan]) -> Option<Timestamp> {
+    let of = |object: &ObjectPlan| {
+        let all: Option<Vec<Timestamp>> = object.holds.iter().map(Hold::due).collect();
+        all?.into_iter().max()
+    };
+    objects.iter().filter_map(of).min()
+}
+
+/// How long it is until then. A clock that was set back meanwhile makes it longer, which the looks
+/// in between see.
+fn until(due: Timestamp, now: Timestamp) -> Duration {
+    Duration::try_from(due.duration_since(now)).unwrap_or_default()
 }
 
 fn by_app(plan: Plan) -> BTreeMap<String, Vec<ObjectPlan>> {

@@ -12,6 +12,7 @@ use serde_json::Value;
 use super::controller::Desired;
 use crate::check::check;
 use crate::clock::Clock;
+use crate::control::document;
 use crate::kinds::KINDS;
 use crate::model::document::{DesiredSet, Frozen, Places};
 use crate::model::finding::Severity;
@@ -26,9 +27,11 @@ const RESTLESS: usize = 20;
 
 /// Every kind's schema, once.
 static SCHEMAS: LazyLock<Vec<(&'static str, Value)>> = LazyLock::new(|| {
+    let policy = (document::POLICY, document::schema().to_value());
     KINDS
         .iter()
         .map(|kind| (kind.name(), kind.schema().to_value()))
+        .chain([policy])
         .collect()
 });
 
@@ -147,7 +150,8 @@ impl Folder {
             return;
         }
         let mut now: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
-        for document in set.documents.values() {
+        let policies = set.policies.values().map(|policy| &policy.document);
+        for document in set.documents.values().chain(policies) {
             now.entry(document.at.file.to_string())
                 .or_default()
                 .insert(document.key.app.clone());

@@ -3,10 +3,13 @@
 mod app;
 pub mod apply;
 mod approach;
+pub mod approvable;
 mod conditions;
+mod control;
 pub mod controller;
 pub mod desired;
 mod drift;
+mod gate;
 pub mod http;
 mod news;
 mod object;
@@ -25,7 +28,10 @@ use std::time::Duration;
 
 use futures_util::{StreamExt as _, stream};
 
+use self::control::{Writes, asks_control};
 use crate::aws::cell::Cell;
+use crate::control::policy::ChangePolicy;
+use crate::control::state::{AppControl, Control};
 use crate::kinds::{Driver, KINDS, Policy};
 use crate::model::change::{Drift, Step};
 use crate::model::document::DesiredSet;
@@ -54,6 +60,10 @@ pub struct Engine {
     book: conditions::Book,
     drifts: drift::Drifts,
     trail: trail::Trail,
+    /// What no document can pass.
+    ceiling: ChangePolicy,
+    /// What the last look knew of policies and pauses.
+    controlled: Mutex<Control>,
 }
 
 impl Engine {
@@ -71,6 +81,8 @@ impl Engine {
             book: conditions::Book::default(),
             drifts: drift::Drifts::default(),
             trail: trail::Trail::default(),
+            ceiling: ChangePolicy::default(),
+            controlled: Mutex::default(),
         }
     }
 
@@ -97,6 +109,7 @@ impl Engine {
         let reads = since(&before, self.cell.budget.calls());
         let mut memory = Memory {
             consulted: self.store.is_some(),
+            control: self.control_unread(),
             ..Memory::default()
         };
         let plan = self.plan_from(set, scope, &snapshot, &memory, policy, &reads);
@@ -104,7 +117,24 @@ impl Engine {
             return plan;
         };
         let apps = self.apps_to_recall(&plan, recall);
-        if apps.is_empty() {
+        match self.control_rows(store).await {
+            Ok(control) => {
+                let broken = |(app, known): (&String, &AppControl)| {
+                    Some((app.clone(), known.unread.clone()?))
+                };
+                memory.unread.extend(control.apps.iter().filter_map(broken));
+                memory.control = control;
+            }
+            // Nobody knows who paused what. What is in order asks for nothing.
+            Err(error) => {
+                let cause = error.to_string();
+                memory.unread = apps.into_iter().map(|app| (app, cause.clone())).collect();
+                return self.plan_from(set, scope, &snapshot, &memory, policy, &reads);
+            }
+        }
+        self.recall_control(store, set, &plan, &mut memory).await;
+        self.controlled().clone_from(&memory.control);
+        if apps.is_empty() && memory.control.apps.is_empty() && set.policies.is_empty() {
             return plan;
         }
         let mut unasked = apps.clone();
@@ -140,6 +170,37 @@ impl Engine {
             self.forget(&object.key.app);
         }
         plan
+    }
+
+    /// Reads what the policies of apps with something to write ask for; a row that cannot be read is
+    /// its app's own matter.
+    async fn recall_control(
+        &self,
+        store: &Store,
+        set: &DesiredSet,
+        plan: &Plan,
+        memory: &mut Memory,
+    ) {
+        let now = self.cell.clock.now();
+        let mut apps: BTreeMap<&str, Writes> = BTreeMap::new();
+        for object in &plan.objects {
+            let writes = apps.entry(&object.key.app).or_insert(Writes::Nothing);
+            if asks_control(object) {
+                *writes = Writes::Some;
+            }
+        }
+        for (app, writes) in apps {
+            let force = memory.control.in_force(set, app, now);
+            if writes == Writes::Nothing && force.pending.is_none() {
+                continue;
+            }
+            if let Err(error) = self
+                .control_of(store, set, app, writes, &mut memory.control)
+                .await
+            {
+                memory.unread.insert(app.to_owned(), error.to_string());
+            }
+        }
     }
 
     /// The next look reads the app's history.

@@ -58,7 +58,8 @@ impl News {
             }
             self.unread.insert(app.clone(), why.clone());
         }
-        for finding in &set.findings {
+        // What is told of an app's control is the plan's; the rest of its findings are the set's.
+        for finding in set.findings.iter().chain(&plan.findings) {
             let told = Told {
                 file: finding
                     .at

@@ -7,6 +7,7 @@ use std::time::Duration;
 use super::app::{AppFault, AppRun};
 use super::apply::{Pinned, untouched};
 use super::approach::{Done, Repair, was_shown};
+use super::gate::Verdict;
 use super::progress::Event;
 use crate::aws::budget::RateToken;
 use crate::aws::door::outlasts_a_write;
@@ -129,6 +130,12 @@ impl AppRun<'_> {
         {
             return Ok(Attempt::Done(Ended::Held(MOVED.to_owned())));
         }
+        // An approval serves the change that was approved, and the rest of it.
+        if self.is_rest(&planned.key, &fresh.pin)
+            && !spec.is_some_and(|spec| was_shown(&fresh, change, planned, done, spec))
+        {
+            return Ok(Attempt::Done(Ended::Held(MOVED.to_owned())));
+        }
         done.repair = Repair::None;
         let mut earlier = BTreeMap::new();
         for (index, step) in change.steps.iter().enumerate() {
@@ -185,6 +192,10 @@ impl AppRun<'_> {
         if self.options.stop.is_cancelled() {
             return stop(Ended::Held(STOPPED.to_owned()));
         }
+        let approval = match self.verdict(fresh, order.change).await? {
+            Verdict::Held(why) => return stop(Ended::Held(why)),
+            Verdict::Free(approval) => approval,
+        };
         let title = step.title.clone();
         self.progress.event(&Event::Writing {
             key: key.clone(),
@@ -197,6 +208,8 @@ impl AppRun<'_> {
             drift: self.engine.mends(&key.kind, step, &fresh.drift),
             risk: order.change.risk,
             plan: fresh.pin.clone(),
+            tasks: fresh.tasks,
+            approval: approval.clone(),
         };
         let id = intent.id.clone();
         let permit = match self.store.intend(lease, intent, token).await {
@@ -205,8 +218,10 @@ impl AppRun<'_> {
             Err(IntendError::ObjectBusy { intent }) => {
                 return stop(Ended::Held(Hold::OpenIntent { intent }.to_string()));
             }
+            Err(error @ IntendError::Unapproved) => return stop(Ended::Held(error.to_string())),
             Err(IntendError::Store(error)) => return Err(error.into()),
         };
+        self.begun(fresh, approval.as_deref());
         let end = |outcome, detail: Tree| NewOutcome {
             intent: id.clone(),
             key: key.clone(),

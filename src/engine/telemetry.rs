@@ -142,6 +142,10 @@ fn describe() {
         "evenkeel_objects_contested",
         "Objects that were set back so often that correcting them has stopped."
     );
+    describe_gauge!(
+        "evenkeel_pauses",
+        "Pauses that are on, of the app and of its objects."
+    );
     describe_gauge!("evenkeel_findings_errors", "Errors in the documents.");
     describe_counter!("evenkeel_passes_total", "Passes over an app.");
     describe_counter!("evenkeel_writes_total", "Writes that AWS accepted.");
@@ -231,6 +235,11 @@ impl Observer for Telemetry {
             }
             #[expect(clippy::cast_precision_loss, reason = "far below 2^52 findings")]
             gauge!("evenkeel_findings_errors").set(plan.summary.errors as f64);
+            for app in now.iter().chain(gone.iter().copied()) {
+                let on = plan.pauses.iter().filter(|pause| pause.app == *app).count();
+                #[expect(clippy::cast_precision_loss, reason = "far below 2^52 pauses")]
+                gauge!("evenkeel_pauses", "app" => app.clone()).set(on as f64);
+            }
             for (operation, n) in self.cell.budget.calls() {
                 counter!("evenkeel_aws_calls_total", "operation" => operation).absolute(n);
             }

@@ -22,7 +22,7 @@ use jiff::Timestamp;
 
 use crate::aws::call::{AwsError, Permit};
 use crate::aws::cell::Cell;
-use crate::model::change::{Drift, Hold, Risk, Step};
+use crate::model::change::{Change, Drift, Hold, Risk, Step};
 use crate::model::document::{DesiredSet, Document};
 use crate::model::drift::Beside;
 use crate::model::finding::Finding;
@@ -247,6 +247,12 @@ pub trait Kind: Send + Sync {
     /// AWS operations that finding objects without a document takes, beside those of looking.
     fn lists(&self) -> &'static [&'static str] {
         &[]
+    }
+
+    /// How many tasks a change replaces or starts, for change budgets; none but for services.
+    fn tasks(&self, change: &Change, live: &Live) -> u64 {
+        let _ = (change, live);
+        0
     }
 
     /// Its I/O half, over one cell.

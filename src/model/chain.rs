@@ -4,6 +4,42 @@
 
 use super::entry::{Entry, GENESIS};
 
+/// One entry of a chain, whatever it says.
+pub trait Link {
+    /// Whose chain.
+    fn app(&self) -> &str;
+    /// From 1, without a gap.
+    fn seq(&self) -> u64;
+    /// Hash of the entry before, or [`GENESIS`].
+    fn prev(&self) -> &str;
+    /// The hash that it carries.
+    fn hash(&self) -> &str;
+    /// The hash that it must carry.
+    fn expected_hash(&self) -> String;
+}
+
+impl Link for Entry {
+    fn app(&self) -> &str {
+        &self.app
+    }
+
+    fn seq(&self) -> u64 {
+        self.seq
+    }
+
+    fn prev(&self) -> &str {
+        &self.prev
+    }
+
+    fn hash(&self) -> &str {
+        &self.hash
+    }
+
+    fn expected_hash(&self) -> String {
+        Entry::expected_hash(self)
+    }
+}
+
 /// Where a chain ends, by the word of its own row.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Head {
@@ -118,25 +154,25 @@ fn entries(last: u64) -> String {
 ///
 /// # Errors
 /// The first fault.
-pub fn verify(app: &str, chain: &[Entry]) -> Result<(), ChainFault> {
+pub fn verify<L: Link>(app: &str, chain: &[L]) -> Result<(), ChainFault> {
     let mut prev = GENESIS;
     for (wanted, entry) in (1u64..).zip(chain) {
-        let (app, seq) = (app.to_owned(), entry.seq);
-        if entry.app != app {
-            let found = entry.app.clone();
+        let (app, seq) = (app.to_owned(), entry.seq());
+        if entry.app() != app {
+            let found = entry.app().to_owned();
             return Err(ChainFault::Foreign { app, seq, found });
         }
         if seq != wanted {
             let found = seq;
             return Err(ChainFault::Gap { app, wanted, found });
         }
-        if entry.prev != prev {
+        if entry.prev() != prev {
             return Err(ChainFault::Link { app, seq });
         }
-        if entry.hash != entry.expected_hash() {
+        if entry.hash() != entry.expected_hash() {
             return Err(ChainFault::Content { app, seq });
         }
-        prev = &entry.hash;
+        prev = entry.hash();
     }
     Ok(())
 }
@@ -145,7 +181,7 @@ pub fn verify(app: &str, chain: &[Entry]) -> Result<(), ChainFault> {
 ///
 /// # Errors
 /// The first fault.
-pub fn whole(app: &str, chain: &[Entry], head: Option<&Head>) -> Result<(), ChainFault> {
+pub fn whole<L: Link>(app: &str, chain: &[L], head: Option<&Head>) -> Result<(), ChainFault> {
     verify(app, chain)?;
     ends(app, chain.last(), head)
 }
@@ -154,12 +190,12 @@ pub fn whole(app: &str, chain: &[Entry], head: Option<&Head>) -> Result<(), Chai
 ///
 /// # Errors
 /// How they differ.
-pub fn ends(app: &str, last: Option<&Entry>, head: Option<&Head>) -> Result<(), ChainFault> {
+pub fn ends<L: Link>(app: &str, last: Option<&L>, head: Option<&Head>) -> Result<(), ChainFault> {
     let app = app.to_owned();
     let (last, head) = match (last, head) {
         (None, None) => return Ok(()),
         (Some(last), None) => {
-            let last = last.seq;
+            let last = last.seq();
             return Err(ChainFault::Headless { app, last });
         }
         (None, Some(head)) => {
@@ -168,19 +204,19 @@ pub fn ends(app: &str, last: Option<&Entry>, head: Option<&Head>) -> Result<(), 
         }
         (Some(last), Some(head)) => (last, head),
     };
-    match head.seq.cmp(&last.seq) {
+    match head.seq.cmp(&last.seq()) {
         std::cmp::Ordering::Greater => Err(ChainFault::Cut {
             app,
             wanted: head.seq,
-            last: last.seq,
+            last: last.seq(),
         }),
         std::cmp::Ordering::Less => Err(ChainFault::Behind {
             app,
             head: head.seq,
-            last: last.seq,
+            last: last.seq(),
         }),
-        std::cmp::Ordering::Equal if head.hash != last.hash => {
-            let seq = last.seq;
+        std::cmp::Ordering::Equal if head.hash != last.hash() => {
+            let seq = last.seq();
             Err(ChainFault::Another { app, seq })
         }
         std::cmp::Ordering::Equal => Ok(()),
@@ -232,7 +268,7 @@ mod tests {
     fn a_chain_that_ends_at_its_head_is_whole() {
         let chain = chain(5);
         assert_eq!(whole("shop", &chain, head(&chain[4]).as_ref()), Ok(()));
-        assert_eq!(whole("shop", &[], None), Ok(()));
+        assert_eq!(whole::<Entry>("shop", &[], None), Ok(()));
     }
 
     #[test]

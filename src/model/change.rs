@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::operation::{self, Operation};
@@ -170,6 +171,56 @@ pub enum Hold {
         /// Which law.
         why: String,
     },
+    /// A person paused it.
+    Paused {
+        /// What is paused: the app, or the object.
+        of: String,
+        /// When the pause ends by itself.
+        until: Timestamp,
+        /// Who paused it.
+        by: String,
+        /// Why.
+        reason: String,
+    },
+    /// No maintenance window of its app is open.
+    OutsideWindow {
+        /// When it will be written; `None`: not within a year.
+        opens: Option<Timestamp>,
+    },
+    /// A freeze of its app is on.
+    ChangeFreeze {
+        /// When it ends.
+        until: Timestamp,
+        /// Why.
+        reason: String,
+    },
+    /// Its app's change budget is spent.
+    OverBudget {
+        /// Which: `10 objects an hour`.
+        why: String,
+        /// When there is room for it; `None`: behind changes that are yet to be written.
+        until: Option<Timestamp>,
+    },
+    /// Its app's canary has not been in order for long enough.
+    Canary {
+        /// Which app.
+        app: String,
+        /// How it does.
+        why: String,
+        /// When it will have been; `None` while it is not in order.
+        until: Option<Timestamp>,
+    },
+    /// Somebody has to approve exactly this change.
+    Approval {
+        /// The change's digest.
+        change: String,
+        /// Why it needs an approval.
+        why: String,
+        /// How many people approved it.
+        have: u32,
+        /// How many have to.
+        need: u32,
+    },
 }
 
 impl Hold {
@@ -181,8 +232,28 @@ impl Hold {
                 | Hold::RolloutInProgress { .. }
                 | Hold::OpenIntent { .. }
                 | Hold::Pending { .. }
+                | Hold::Paused { .. }
+                | Hold::OutsideWindow { .. }
+                | Hold::ChangeFreeze { .. }
+                | Hold::OverBudget { .. }
+                | Hold::Canary { .. }
         )
     }
+
+    /// When it will have passed, where that is known and change control's.
+    pub fn due(&self) -> Option<Timestamp> {
+        match self {
+            Hold::Paused { until, .. } | Hold::ChangeFreeze { until, .. } => Some(*until),
+            Hold::OutsideWindow { opens } => *opens,
+            Hold::OverBudget { until, .. } | Hold::Canary { until, .. } => *until,
+            _ => None,
+        }
+    }
+}
+
+/// A moment as people read it.
+fn moment(at: Timestamp) -> String {
+    at.strftime("%Y-%m-%dT%H:%M:%SZ").to_string()
 }
 
 impl fmt::Display for Hold {
@@ -234,6 +305,58 @@ impl fmt::Display for Hold {
                 f,
                 "the plan broke a law of its own ({why}); nothing is written, please report this"
             ),
+            Hold::Paused {
+                of,
+                until,
+                by,
+                reason,
+            } => write!(
+                f,
+                "{of} is paused by {by}: {reason}; written after {}, or after `evenkeel resume`",
+                moment(*until)
+            ),
+            Hold::OutsideWindow { opens: Some(opens) } => {
+                write!(
+                    f,
+                    "outside of the maintenance windows; written after {}",
+                    moment(*opens)
+                )
+            }
+            Hold::OutsideWindow { opens: None } => {
+                f.write_str("no maintenance window of the app opens within a year; mend its Policy")
+            }
+            Hold::ChangeFreeze { until, reason } => {
+                write!(f, "frozen: {reason}; the freeze ends {}", moment(*until))
+            }
+            Hold::OverBudget { why, until } => {
+                write!(f, "the change budget of {why} is spent; written ")?;
+                match until {
+                    Some(until) => write!(f, "after {}", moment(*until)),
+                    None => f.write_str("after the changes before it, as the budget refills"),
+                }
+            }
+            Hold::Canary { app, why, until } => {
+                write!(f, "waits for the canary {app}: {why}; written ")?;
+                match until {
+                    Some(until) => write!(f, "after {} if it stays so", moment(*until)),
+                    None => f.write_str("when it has been in order for the bake time"),
+                }
+            }
+            Hold::Approval {
+                change,
+                why,
+                have,
+                need,
+            } => {
+                write!(f, "{why}; ")?;
+                if *need > 1 {
+                    write!(f, "{have} of {need} people approved it; ")?;
+                }
+                write!(
+                    f,
+                    "to approve it: evenkeel approve {change:.12} --reason TEXT"
+                )
+            }
         }
     }
 }

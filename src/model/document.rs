@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use super::finding::Finding;
 use super::key::ResourceKey;
 use super::tree::{FieldPath, Tree};
+use crate::control::document::PolicyDocument;
 
 /// A place in a file. Lines and columns count from 1.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -110,6 +111,8 @@ pub struct DesiredSet {
     pub frozen: Frozen,
     /// What is written down, but did not load.
     pub unread: Unread,
+    /// The Policy documents, by app: how it may be written. They are no objects of AWS.
+    pub policies: BTreeMap<String, PolicyDocument>,
 }
 
 /// What stands in the files and did not load, as far as it can be told. Nobody who looks for a

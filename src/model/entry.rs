@@ -53,6 +53,9 @@ pub enum Record {
         risk: Risk,
         /// The plan that it belongs to.
         plan: String,
+        /// Tasks that the whole change replaces or starts; counted by change budgets.
+        #[serde(default, skip_serializing_if = "is_zero")]
+        tasks: u64,
     },
     /// What became of it.
     Outcome {
@@ -65,6 +68,14 @@ pub enum Record {
         /// What AWS answered, or why: short, without secrets.
         detail: Tree,
     },
+}
+
+#[expect(
+    clippy::trivially_copy_pass_by_ref,
+    reason = "serde hands a field over by reference"
+)]
+fn is_zero(tasks: &u64) -> bool {
+    *tasks == 0
 }
 
 /// How a write ended.

@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use super::change::Drift;
 use super::key::ResourceKey;
 use super::tree::Tree;
+use crate::control::state::Control;
 
 /// How long AWS may take to show what it accepted. Inside it an absence is not believed.
 pub const SETTLING_BOUND: Duration = Duration::from_secs(30);
@@ -25,6 +26,8 @@ pub struct Memory {
     pub objects: BTreeMap<ResourceKey, ObjectMemory>,
     /// Apps whose history could not be read, and why. Nothing of theirs is written.
     pub unread: BTreeMap<String, String>,
+    /// Policies in force, pauses, approvals.
+    pub control: Control,
 }
 
 /// What is remembered of one object. Stored as JSON in its `MEMORY#` row.

@@ -10,6 +10,7 @@ use super::drift::Beside;
 use super::finding::Finding;
 use super::key::ResourceKey;
 use super::tree::Tree;
+use crate::control::pause::Pause;
 
 /// How one object stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -48,7 +49,8 @@ pub struct ObjectPlan {
     pub notes: Vec<String>,
     /// What pins its change: a digest over the document, the live fields it was planned from, the
     /// steps and the object's last write. A saved plan is written only while this is the same.
-    /// Empty where nothing is to be written.
+    /// Empty where nothing is to be written; that of a change that change control holds back
+    /// stays, so that it can be approved.
     pub pin: String,
     /// Facts that the engine records in the object's memory when they are new.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
@@ -62,6 +64,9 @@ pub struct ObjectPlan {
     /// What stands beside its drift and is not written: unmanaged, pending, suspended.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub beside: Vec<Beside>,
+    /// Tasks that its change replaces or starts; counted by change budgets.
+    #[serde(default)]
+    pub tasks: u64,
 }
 
 /// How far a rollout is.
@@ -119,6 +124,9 @@ pub struct Plan {
     pub objects: Vec<ObjectPlan>,
     /// What is wrong with the documents.
     pub findings: Vec<Finding>,
+    /// Pauses of apps in scope that are on.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub pauses: Vec<Pause>,
     /// The mutations, by operation; and with them the reads that this look took.
     pub calls: BTreeMap<String, u64>,
     /// Counts.

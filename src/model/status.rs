@@ -238,6 +238,12 @@ fn word(hold: &Hold) -> &'static str {
         Hold::Frozen => "Frozen",
         Hold::Unapproved => "Unapproved",
         Hold::Audit { .. } => "Audit",
+        Hold::Paused { .. } => "Paused",
+        Hold::OutsideWindow { .. } => "OutsideWindow",
+        Hold::ChangeFreeze { .. } => "ChangeFreeze",
+        Hold::OverBudget { .. } => "OverBudget",
+        Hold::Canary { .. } => "Canary",
+        Hold::Approval { .. } => "Approval",
     }
 }
 
@@ -259,6 +265,7 @@ mod tests {
             rollout: None,
             look_for: Vec::new(),
             beside: Vec::new(),
+            tasks: 0,
         }
     }
 

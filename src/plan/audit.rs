@@ -4,6 +4,9 @@
 use std::collections::BTreeMap;
 
 use super::Inputs;
+use crate::control::approval::Reach;
+use crate::control::gate::paused;
+use crate::control::state::AppControl;
 use crate::kinds::Allow;
 use crate::model::change::{Change, Hold, Risk};
 use crate::model::key::ResourceKey;
@@ -67,8 +70,22 @@ fn change_violation(
     if !matches!(seen, Some(Seen::Present(_) | Seen::Absent)) {
         return Some("a write to an object that was not read".to_owned());
     }
-    if change.risk == Risk::Destructive && inputs.policy.destructive == Allow::No {
-        return Some("a destructive write that nobody allowed".to_owned());
+    let control = inputs.memory.control.apps.get(&object.key.app);
+    let approved = |app: &AppControl| {
+        app.in_use.contains_key(&object.key)
+            || app.approvals.people(&object.pin, Reach::InTime, inputs.now) > 0
+    };
+    if change.risk == Risk::Destructive && !control.is_some_and(approved) {
+        let force = inputs
+            .memory
+            .control
+            .in_force(inputs.set, &object.key.app, inputs.now);
+        if inputs.policy.destructive == Allow::No || force.asks() {
+            return Some("a destructive write that nobody allowed".to_owned());
+        }
+    }
+    if control.is_some_and(|app| paused(app, &object.key, inputs.now).is_some()) {
+        return Some("a write to what is paused".to_owned());
     }
     let memory = inputs.memory.objects.get(&object.key);
     if memory.is_some_and(|m| m.open.is_some()) {

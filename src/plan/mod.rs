@@ -4,6 +4,7 @@
 
 pub mod approved;
 pub mod audit;
+pub mod control;
 pub mod diff;
 #[cfg(test)]
 mod laws;
@@ -50,6 +51,7 @@ pub struct Inputs<'a> {
 /// breaks one of [`audit`]'s laws is held, since that is a bug of ours.
 pub fn plan(inputs: &Inputs<'_>) -> Plan {
     let nothing = ObjectMemory::default();
+    let policies = control::policies(inputs);
     let mut objects: Vec<ObjectPlan> = inputs
         .set
         .documents
@@ -61,21 +63,23 @@ pub fn plan(inputs: &Inputs<'_>) -> Plan {
                 .iter()
                 .find(|k| k.name() == document.key.kind)?;
             let memory = inputs.memory.objects.get(&document.key).unwrap_or(&nothing);
-            Some(object::plan(*kind, document, memory, inputs))
+            Some(object::plan(*kind, document, memory, inputs, &policies))
         })
         .collect();
+    control::hold_back(&mut objects, inputs, &policies);
     audit::hold_violations(&mut objects, inputs);
-    assemble(objects, inputs)
+    assemble(objects, inputs, &policies)
 }
 
-fn assemble(objects: Vec<ObjectPlan>, inputs: &Inputs<'_>) -> Plan {
-    let findings: Vec<_> = inputs
+fn assemble(objects: Vec<ObjectPlan>, inputs: &Inputs<'_>, policies: &control::Policies) -> Plan {
+    let mut findings: Vec<_> = inputs
         .set
         .findings
         .iter()
         .filter(|f| f.key.as_ref().is_none_or(|key| inputs.scope.holds(key)))
         .cloned()
         .collect();
+    findings.extend(control::findings(inputs, policies));
     let mut plan = Plan {
         version: 1,
         plan_id: String::new(),
@@ -84,6 +88,7 @@ fn assemble(objects: Vec<ObjectPlan>, inputs: &Inputs<'_>) -> Plan {
         history_unread: inputs.memory.unread.clone(),
         objects,
         findings,
+        pauses: control::pauses(inputs),
         calls: inputs.reads.clone(),
         summary: Summary::default(),
     };
@@ -102,6 +107,7 @@ fn count(plan: &mut Plan) {
         history_unread: _,
         objects,
         findings,
+        pauses: _,
         calls,
         summary,
     } = plan;

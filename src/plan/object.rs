@@ -3,7 +3,12 @@
 use jiff::{SignedDuration, Timestamp};
 
 use super::Inputs;
+use super::control::Policies;
 use super::diff::diff;
+use crate::control::approval::Reach;
+use crate::control::gate::{self, Asked};
+use crate::control::leash::InForce;
+use crate::control::state::AppControl;
 use crate::kinds::{Allow, Decision, Kind, Policy, Question};
 use crate::model::change::{Action, Change, Drift, Hold, Risk};
 use crate::model::document::Document;
@@ -25,6 +30,7 @@ pub fn plan(
     document: &Document,
     memory: &ObjectMemory,
     inputs: &Inputs<'_>,
+    policies: &Policies,
 ) -> ObjectPlan {
     if inputs.set.frozen.holds(&document.key.app) {
         // What the document wants may not be computable: a reference may be what is broken.
@@ -52,7 +58,78 @@ pub fn plan(
         },
         Some(Seen::Present(live)) => Some(live),
     };
-    decide(kind, document, live, memory, inputs)
+    controlled(
+        kind,
+        document,
+        live,
+        memory,
+        inputs,
+        policies.get(&document.key.app),
+    )
+}
+
+/// The decision under the app's policy. Where that wants an approval of what destroys, no flag of the
+/// caller is enough: the whole change is planned, and taken if it was approved; else its parts that
+/// destroy are held, with the digest by which the whole can be approved.
+fn controlled(
+    kind: &dyn Kind,
+    document: &Document,
+    live: Option<&Live>,
+    memory: &ObjectMemory,
+    inputs: &Inputs<'_>,
+    force: Option<&InForce>,
+) -> ObjectPlan {
+    let control = &inputs.memory.control;
+    let key = &document.key;
+    let planned = |destructive| {
+        let policy = Policy {
+            destructive,
+            ..*inputs.policy
+        };
+        decide(kind, document, live, memory, inputs, &policy)
+    };
+    let asks = force.is_some_and(InForce::asks);
+    if !asks && inputs.policy.destructive == Allow::Yes {
+        return planned(Allow::Yes);
+    }
+    let mut strict = planned(Allow::No);
+    let destroys = |hold: &Hold| matches!(hold, Hold::Destructive { .. });
+    if !strict.holds.iter().any(destroys) {
+        return strict;
+    }
+    let whole = planned(Allow::Yes);
+    let (Some(change), Some(force)) = (&whole.change, force) else {
+        return strict;
+    };
+    let nothing = AppControl::default();
+    let app = control.apps.get(&key.app).unwrap_or(&nothing);
+    let asked = Asked {
+        key,
+        change,
+        pin: &whole.pin,
+        tasks: whole.tasks,
+    };
+    if gate::is_approved(&force.policy, app, &asked, Reach::InTime, inputs.now) {
+        return whole;
+    }
+    if asks {
+        for hold in &mut strict.holds {
+            if let Hold::Destructive { why } = hold {
+                *hold = Hold::Approval {
+                    change: whole.pin.clone(),
+                    why: format!("destructive: {why}"),
+                    have: app.approvals.people(&whole.pin, Reach::InTime, inputs.now),
+                    need: gate::needed(&force.policy, Risk::Destructive),
+                };
+            }
+        }
+    } else {
+        strict.notes.push(format!(
+            "to approve it once, for the controller too: evenkeel approve {:.12} --reason TEXT",
+            whole.pin
+        ));
+    }
+    strict
 }
 
 fn decide(
@@ -61,6 +138,7 @@ fn decide(
     live: Option<&Live>,
     memory: &ObjectMemory,
     inputs: &Inputs<'_>,
+    policy: &Policy,
 ) -> ObjectPlan {
     let desired = kind.desired(document, inputs.set);
     let expected = match live {
@@ -76,7 +154,7 @@ fn decide(
         live,
         drift: &drift,
         memory,
-        policy: inputs.policy,
+        policy,
         now: inputs.now,
     });
     let beside = beside(&drift, &decision);
@@ -105,7 +183,7 @@ fn decide(
     } else if !steps.is_empty() {
         let (risk, reason) =
             risk.unwrap_or_else(|| (Risk::Routine, "the live object differs".to_owned()));
-        match general_hold(risk, &reason, &drift, memory, inputs.policy, inputs.now) {
+        match general_hold(risk, &reason, &drift, memory, policy, inputs.now) {
             Some(hold) => holds.push(hold),
             None => {
                 let action = match live {
@@ -132,6 +210,10 @@ fn decide(
     let pin = change
         .as_ref()
         .map_or_else(String::new, |change| pin(document, &drift, change, memory));
+    let tasks = match (&change, live) {
+        (Some(change), Some(live)) => kind.tasks(change, live),
+        _ => 0,
+    };
     ObjectPlan {
         key: document.key.clone(),
         status,
@@ -144,6 +226,7 @@ fn decide(
         rollout,
         look_for: overdue(memory, inputs.now),
         beside,
+        tasks,
     }
 }
 
@@ -261,5 +344,6 @@ fn held(document: &Document, status: Status, hold: Hold) -> ObjectPlan {
         rollout: None,
         look_for: Vec::new(),
         beside: Vec::new(),
+        tasks: 0,
     }
 }

@@ -3,6 +3,7 @@
 //! Pure: each function takes the one value and returns a string. Text carries ANSI styles always;
 //! whoever prints it strips them where nobody can see them.
 
+pub mod control;
 pub mod findings;
 pub mod history;
 pub mod json;

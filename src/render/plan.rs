@@ -299,6 +299,7 @@ pub(crate) mod tests {
             rollout: None,
             look_for: Vec::new(),
             beside: Vec::new(),
+            tasks: 0,
         }
     }
 
@@ -358,6 +359,7 @@ pub(crate) mod tests {
             deployment: "api:13, 1 of 2 tasks".into(),
         }];
         Plan {
+            pauses: Vec::new(),
             version: 1,
             plan_id: "0123456789abcdef".into(),
             made_at: jiff::Timestamp::UNIX_EPOCH,

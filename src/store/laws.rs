@@ -80,14 +80,15 @@ fn record() -> impl Strategy<Value = Record> {
         Just(Outcome::Superseded),
     ];
     prop_oneof![
-        (".{0,9}", key(), step(), drifts, risk, ".{0,9}").prop_map(
-            |(id, key, step, drift, risk, plan)| Record::Intent {
+        (".{0,9}", key(), step(), drifts, risk, ".{0,9}", 0..3u64).prop_map(
+            |(id, key, step, drift, risk, plan, tasks)| Record::Intent {
                 id,
                 key,
                 step,
                 drift,
                 risk,
-                plan
+                plan,
+                tasks
             }
         ),
         (".{0,9}", key(), outcome, tree()).prop_map(|(intent, key, outcome, detail)| {

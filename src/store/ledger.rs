@@ -32,6 +32,10 @@ pub struct NewIntent {
     pub risk: Risk,
     /// The plan that it belongs to.
     pub plan: String,
+    /// Tasks that the whole change replaces or starts.
+    pub tasks: u64,
+    /// The digest of the approval that it uses up, if it is made under one.
+    pub approval: Option<String>,
 }
 
 /// What became of a write.
@@ -61,6 +65,9 @@ pub enum IntendError {
         /// That write's intent.
         intent: String,
     },
+    /// The approval that it was to use up was used or revoked meanwhile, or has ended.
+    #[error("its approval was used, revoked or has ended since; nothing was sent")]
+    Unapproved,
     /// The store did not do it. If its answer was lost the intent may be recorded, and is then
     /// resolved like one whose sender died.
     #[error(transparent)]
@@ -122,7 +129,8 @@ impl Store {
             step: intent.step.clone(),
             drift: intent.drift.clone(),
             risk: intent.risk,
-            plan: intent.plan,
+            plan: intent.plan.clone(),
+            tasks: intent.tasks,
         };
         for attempt in 1..=ATTEMPTS {
             let entry = self.next_entry(lease, record.clone()).await?;
@@ -151,12 +159,17 @@ impl Store {
                 .condition_expression("attribute_not_exists(#pk)")
                 .expression_attribute_names("#pk", "pk");
             let [head, line] = self.appended(&entry)?;
-            let items = [
+            let mut items = vec![
                 self.renewal(lease)?,
                 head,
                 line,
                 self.part(open.build(), |p, b| p.put(b))?,
             ];
+            if let Some(digest) = &intent.approval {
+                // In the same transaction: no approval serves twice, and none is used for nothing.
+                let used = self.use_of(lease.app(), digest, &intent.id).await?;
+                items.extend(used.ok_or(IntendError::Unapproved)?);
+            }
             let permit = |sent| {
                 lease.renewed(sent);
                 let Step {

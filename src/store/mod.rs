@@ -2,8 +2,10 @@
 
 pub mod embedded;
 
+mod approvals;
 mod call;
 mod chain;
+mod control;
 mod drift;
 mod error;
 mod fence;
@@ -33,6 +35,7 @@ use crate::model::key::ResourceKey;
 
 pub use call::STORE_TIMEOUT;
 pub use chain::Chain;
+pub use control::{ControlRows, Leashed};
 pub use drift::Opened;
 pub use error::StoreError;
 pub use fence::Fence;

@@ -13,6 +13,10 @@
 //! | | `FENCE#000000000001` | a lease that a person released |
 //! | | `DRIFT#Kind/name#field#OPEN` | an episode of drift that stands |
 //! | | `DRIFT#Kind/name#field#000000000000001` | one that ended |
+//! | | `APPROVAL` | where its chain of approvals ends |
+//! | | `APPROVAL#000000000001` | that chain |
+//! | `account#region` | `CONTROL#LEASH#app` | the policy in force |
+//! | | `CONTROL#PAUSE#app#`, `CONTROL#PAUSE#app#Kind/name` | a pause |
 
 use std::collections::HashMap;
 
@@ -41,6 +45,13 @@ pub(super) const FENCE: &str = "FENCE#";
 pub(super) const DRIFT: &str = "DRIFT#";
 /// The end of an open episode's key.
 pub(super) const DRIFT_OPEN: &str = "#OPEN";
+/// Where an app's chain of approvals ends; its entries are [`APPROVAL_ENTRY`]'s.
+pub(super) const APPROVAL: &str = "APPROVAL";
+pub(super) const APPROVAL_ENTRY: &str = "APPROVAL#";
+/// Leashes and pauses of all apps, so that one query reads them.
+pub(super) const CONTROL: &str = "CONTROL#";
+pub(super) const LEASH: &str = "CONTROL#LEASH#";
+pub(super) const PAUSE: &str = "CONTROL#PAUSE#";
 /// Where a row's JSON stands.
 pub(super) const BODY: &str = "body";
 

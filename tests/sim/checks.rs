@@ -136,6 +136,7 @@ fn intent(id: &str, token: u64, operation: &str) -> Record {
         drift: Vec::new(),
         risk: Risk::Routine,
         plan: String::new(),
+        tasks: 0,
     }
 }
 

@@ -1,17 +1,9 @@
-//! Arguments of what is printed from the code: `schema` and `iam-policy`.
+//! Arguments of `iam-policy`, which prints what follows from the code.
 
 use clap::Args;
 
-use super::{FolderArgs, parse_kind};
+use super::FolderArgs;
 use crate::cli::store_spec::StoreSpec;
-
-/// `schema`.
-#[derive(Args, Debug)]
-pub struct SchemaArgs {
-    /// Only the spec of this kind.
-    #[arg(long, value_name = "KIND", value_parser = parse_kind)]
-    pub kind: Option<String>,
-}
 
 /// `iam-policy`.
 #[derive(Args, Debug)]

@@ -1,5 +1,6 @@
 //! Settings: what `evenkeel.yaml` says, and where it is wrong.
 
+mod ceilings;
 pub mod notify;
 
 use std::io::ErrorKind;
@@ -10,6 +11,8 @@ use serde::Deserialize;
 use serde_saphyr::{Location, Spanned};
 
 use super::store_spec::StoreSpec;
+use crate::control::policy::ChangePolicy;
+use crate::control::spec::PolicySpec;
 use crate::notify::receiver::Receiver;
 
 /// The file that is read when `--settings` names no other.
@@ -34,6 +37,8 @@ pub struct Settings {
     pub change_notices: Vec<Receiver>,
     /// The environment whose values documents have.
     pub environment: Option<String>,
+    /// What no Policy document can pass.
+    pub ceiling: Option<ChangePolicy>,
 }
 
 /// A settings file that cannot be used.
@@ -126,6 +131,7 @@ struct Written {
     notify: Option<Vec<Spanned<notify::WrittenReceiver>>>,
     change_notices: Option<Vec<Spanned<notify::WrittenReceiver>>>,
     environment: Option<Spanned<String>>,
+    ceilings: Option<Spanned<PolicySpec>>,
 }
 
 /// What is wrong with a value, and where it stands.
@@ -136,26 +142,30 @@ impl Written {
         Ok(Settings {
             account: understood(self.account, account)?,
             region: understood(self.region, region)?,
-            store: understood(self.store, |text| {
+            store: understood(self.store, |text: &str| {
                 text.parse().map_err(|e| format!("store: {e}"))
             })?,
-            interval: understood(self.interval, |text| {
+            interval: understood(self.interval, |text: &str| {
                 duration(text).map_err(|e| format!("interval: {e}"))
             })?,
             notify: notify::meant(self.notify, false)?,
             change_notices: notify::meant(self.change_notices, true)?,
-            environment: understood(self.environment, |text| Ok(text.to_owned()))?,
+            environment: understood(self.environment, |text: &str| Ok(text.to_owned()))?,
+            ceiling: understood(self.ceilings, ceilings::ceiling)?,
         })
     }
 }
 
 /// A value that was written, as `read` understands it.
-fn understood<T>(
-    written: Option<Spanned<String>>,
-    read: impl Fn(&str) -> Result<T, String>,
-) -> Result<Option<T>, Bad> {
+fn understood<W, V: ?Sized, T>(
+    written: Option<Spanned<W>>,
+    read: impl Fn(&V) -> Result<T, String>,
+) -> Result<Option<T>, Bad>
+where
+    W: std::borrow::Borrow<V>,
+{
     written
-        .map(|text| read(&text.value).map_err(|what| (text.referenced, what)))
+        .map(|text| read(text.value.borrow()).map_err(|what| (text.referenced, what)))
         .transpose()
 }
 
@@ -272,7 +282,7 @@ mod tests {
         assert_eq!(
             fault("region: eu-central-1\nacount: x\n"),
             "evenkeel.yaml:2:1: `acount` is not a setting; did you mean `account`? \
-             (there are account, changeNotices, environment, interval, notify, region, store)"
+             (there are account, ceilings, changeNotices, environment, interval, notify, region, store)"
         );
     }
 

@@ -24,6 +24,7 @@ mod size;
 mod sizing;
 mod spec;
 mod stakes;
+mod tasks;
 #[cfg(test)]
 mod tests;
 mod unmoved;
@@ -36,7 +37,7 @@ use jiff::Timestamp;
 
 use super::{Decision, Driver, ExtraIam, FieldRule, Found, Kind, Purpose, Question};
 use crate::aws::cell::Cell;
-use crate::model::change::{Drift, Step};
+use crate::model::change::{Change, Drift, Step};
 use crate::model::document::{DesiredSet, Document};
 use crate::model::finding::Finding;
 use crate::model::snapshot::Live;
@@ -127,6 +128,10 @@ impl Kind for Service {
 
     fn lists(&self) -> &'static [&'static str] {
         &["ecs.ListServices"]
+    }
+
+    fn tasks(&self, change: &Change, live: &Live) -> u64 {
+        tasks::moved(change, live)
     }
 
     fn driver(&self, cell: &Arc<Cell>) -> Box<dyn Driver> {

@@ -1,0 +1,256 @@
+//! The gate: what holds one change back under a policy, and until when.
+//!
+//! Pure.
+
+use jiff::{SignedDuration, Timestamp};
+
+use super::approval::Reach;
+use super::policy::{ChangePolicy, Destructive};
+use super::spec::Mode;
+use super::state::{AppControl, HOUR, Health, PastChange};
+use crate::model::change::{Change, Hold, Risk};
+use crate::model::key::ResourceKey;
+
+/// A change that asks to be written.
+#[derive(Clone, Copy, Debug)]
+pub struct Asked<'a> {
+    /// Whose.
+    pub key: &'a ResourceKey,
+    /// What.
+    pub change: &'a Change,
+    /// Its digest: [`crate::model::plan::ObjectPlan::pin`].
+    pub pin: &'a str,
+    /// Tasks that it replaces or starts.
+    pub tasks: u64,
+}
+
+/// A number as far as a budget counts.
+fn of(number: Option<u32>) -> u64 {
+    number.map_or(u64::MAX, u64::from)
+}
+
+/// How many people have to approve a change of that risk.
+pub fn needed(policy: &ChangePolicy, risk: Risk) -> u32 {
+    match risk {
+        Risk::Destructive => policy.approvers.max(1),
+        Risk::Routine | Risk::Disruptive => 1,
+    }
+}
+
+/// Why the change needs an approval; `None` when it needs none.
+pub fn why_approval(policy: &ChangePolicy, change: &Change) -> Option<String> {
+    if change.risk == Risk::Destructive {
+        let asks = policy.destructive == Destructive::ByApproval;
+        return asks.then(|| format!("destructive: {}", change.reason));
+    }
+    if policy.mode == Mode::Report {
+        return Some("the app's policy only reports (mode: report)".to_owned());
+    }
+    let asks = !policy.without_approval.contains(&change.risk);
+    asks.then(|| {
+        format!(
+            "a {} change needs an approval: {}",
+            change.risk, change.reason
+        )
+    })
+}
+
+/// Whether enough people approved the change, that far.
+pub fn is_approved(
+    policy: &ChangePolicy,
+    app: &AppControl,
+    asked: &Asked<'_>,
+    reach: Reach,
+    now: Timestamp,
+) -> bool {
+    let people = app.approvals.people(asked.pin, reach, now);
+    people >= needed(policy, asked.change.risk) || app.in_use.contains_key(asked.key)
+}
+
+/// Whether writing the change uses an approval up.
+pub fn uses_approval(
+    policy: &ChangePolicy,
+    app: &AppControl,
+    asked: &Asked<'_>,
+    now: Timestamp,
+) -> bool {
+    !app.in_use.contains_key(asked.key)
+        && is_approved(policy, app, asked, Reach::InTime, now)
+        && (why_approval(policy, asked.change).is_some()
+            || is_approved(policy, app, asked, Reach::Now, now)
+            || asked.change.risk == Risk::Destructive)
+}
+
+/// All that holds the change back now. `ahead` are changes that go first, at this same look.
+pub fn holds(
+    policy: &ChangePolicy,
+    app: &AppControl,
+    asked: &Asked<'_>,
+    ahead: &[PastChange],
+    now: Timestamp,
+) -> Vec<Hold> {
+    let mut holds = Vec::new();
+    if let Some(why) = why_approval(policy, asked.change)
+        && !is_approved(policy, app, asked, Reach::InTime, now)
+    {
+        holds.push(Hold::Approval {
+            change: asked.pin.to_owned(),
+            why,
+            have: app.approvals.people(asked.pin, Reach::InTime, now),
+            need: needed(policy, asked.change.risk),
+        });
+    }
+    holds.extend(paused(app, asked.key, now));
+    if is_approved(policy, app, asked, Reach::Now, now) {
+        return holds;
+    }
+    let freeze = policy
+        .freezes
+        .iter()
+        .filter(|f| f.is_on(now))
+        .max_by_key(|f| f.until);
+    if let Some(freeze) = freeze {
+        holds.push(Hold::ChangeFreeze {
+            until: freeze.until,
+            reason: freeze.reason.clone(),
+        });
+    }
+    holds.extend(budget(policy, app, asked, ahead, now));
+    holds.extend(canaries(policy, app, asked.key, now));
+    // When all else has passed, the next window still has to come.
+    let from = holds.iter().filter_map(Hold::due).max().unwrap_or(now);
+    let shut = |at| policy.windows.iter().any(|windows| !windows.is_open(at));
+    if shut(now) || shut(from) {
+        holds.push(Hold::OutsideWindow {
+            opens: all_open(policy, from),
+        });
+    }
+    holds
+}
+
+/// How often two sets of windows are asked in turn until both are open.
+const TURNS: usize = 1000;
+
+/// The first moment from `from` on at which every set of windows is open, and no freeze is on.
+fn all_open(policy: &ChangePolicy, from: Timestamp) -> Option<Timestamp> {
+    let mut at = from;
+    for _ in 0..TURNS {
+        let mut next = at;
+        for freeze in policy.freezes.iter().filter(|freeze| freeze.is_on(at)) {
+            next = next.max(freeze.until);
+        }
+        for windows in &policy.windows {
+            next = next.max(windows.open_from(next)?);
+        }
+        if next == at {
+            return Some(at);
+        }
+        at = next;
+    }
+    None
+}
+
+/// A pause that is on; no approval passes it.
+pub fn paused(app: &AppControl, key: &ResourceKey, now: Timestamp) -> Option<Hold> {
+    let on = app.pauses.iter().filter(|p| p.is_on(now) && p.holds(key));
+    let longest = on.max_by_key(|pause| pause.until)?;
+    Some(Hold::Paused {
+        of: longest.of(),
+        until: longest.until,
+        by: longest.by.clone(),
+        reason: longest.reason.clone(),
+    })
+}
+
+fn canaries(
+    policy: &ChangePolicy,
+    app: &AppControl,
+    key: &ResourceKey,
+    now: Timestamp,
+) -> Vec<Hold> {
+    let held = |(canary, bake): (&String, &u64)| {
+        let hold = |why: String, until| {
+            Some(Hold::Canary {
+                app: canary.clone(),
+                why,
+                until,
+            })
+        };
+        match app.canaries.get(canary) {
+            None => hold("it was not looked at".to_owned(), None),
+            Some(Health::Unknown(why) | Health::Ailing(why)) => hold(why.clone(), None),
+            Some(Health::Always) => None,
+            Some(Health::JustNow) => hold("it is in order only now".to_owned(), None),
+            Some(Health::Since(since)) => {
+                let bake = SignedDuration::from_secs(i64::try_from(*bake).unwrap_or(i64::MAX));
+                let until = since.saturating_add(bake).unwrap_or(Timestamp::MAX);
+                let since = since.strftime("%Y-%m-%dT%H:%M:%SZ");
+                (now < until)
+                    .then(|| {
+                        hold(
+                            format!("it has been in order only since {since}"),
+                            Some(until),
+                        )
+                    })
+                    .flatten()
+            }
+        }
+    };
+    // A ceiling names one canary for all apps, which does not wait for itself.
+    let others = policy
+        .canaries
+        .iter()
+        .filter(|(canary, _)| **canary != key.app);
+    others.filter_map(held).collect()
+}
+
+/// What the hour's budget leaves no room for.
+fn budget(
+    policy: &ChangePolicy,
+    app: &AppControl,
+    asked: &Asked<'_>,
+    ahead: &[PastChange],
+    now: Timestamp,
+) -> Option<Hold> {
+    let (objects, tasks) = (of(policy.objects_per_hour), of(policy.tasks_per_hour));
+    if asked.tasks > tasks {
+        // Waiting would never help.
+        return Some(Hold::Approval {
+            change: asked.pin.to_owned(),
+            why: format!(
+                "it replaces or starts {} tasks, and the budget is {tasks} an hour; approve it \
+                 with --now to pass the budget once",
+                asked.tasks
+            ),
+            have: app.approvals.people(asked.pin, Reach::Now, now),
+            need: needed(policy, asked.change.risk),
+        });
+    }
+    // Its own earlier steps are no other change.
+    let past = app.past.iter().filter(|p| {
+        let own =
+            p.key == *asked.key && (p.change == asked.pin || app.under_way.contains(asked.key));
+        now.duration_since(p.at) < HOUR && !own
+    });
+    let past: Vec<&PastChange> = past.collect();
+    let fits = |spent: &[&PastChange], ahead: &[PastChange]| {
+        let all = || spent.iter().copied().chain(ahead);
+        let spent = all().map(|p| p.tasks).sum::<u64>();
+        (all().count() as u64) < objects && (asked.tasks == 0 || spent + asked.tasks <= tasks)
+    };
+    if fits(&past, ahead) {
+        return None;
+    }
+    let why = if past.len() + ahead.len() >= usize::try_from(objects).unwrap_or(usize::MAX) {
+        format!("{objects} objects an hour")
+    } else {
+        format!("{tasks} tasks an hour")
+    };
+    // It refills as what was written leaves the hour, oldest first.
+    let refilled = (1..=past.len()).find(|n| past.get(*n..).is_some_and(|left| fits(left, &[])));
+    let until = refilled
+        .filter(|_| ahead.is_empty())
+        .and_then(|n| past.get(n - 1))
+        .and_then(|last| last.at.checked_add(HOUR).ok());
+    Some(Hold::OverBudget { why, until })
+}

@@ -1,0 +1,120 @@
+//! Approvable: what somebody could approve now, by its digest.
+
+use std::collections::BTreeMap;
+
+use super::Engine;
+use crate::control::approval::Approved;
+use crate::control::gate::needed;
+use crate::kinds::{Allow, Policy};
+use crate::model::change::{Hold, Risk};
+use crate::model::document::DesiredSet;
+use crate::model::plan::Plan;
+use crate::model::scope::Scope;
+
+/// A change, or a policy, that can be approved.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Approvable {
+    /// Whose chain of approvals it belongs to.
+    pub app: String,
+    /// What it is.
+    pub change: Approved,
+    /// How many people have to approve it.
+    pub need: u32,
+}
+
+/// A person's `apply`, without `--allow-destructive` and with.
+const PERSON: Policy = Policy {
+    destructive: Allow::No,
+    during_rollout: Allow::No,
+    apply_immediately: Allow::Yes,
+};
+
+impl Engine {
+    /// All that could be approved in scope, as the controller and as a person would write it, held
+    /// back or not.
+    pub async fn approvable(&self, set: &DesiredSet, scope: &Scope) -> Vec<Approvable> {
+        let mut found = BTreeMap::new();
+        let destructive = |policy: Policy| Policy {
+            destructive: Allow::Yes,
+            ..policy
+        };
+        let policies = [
+            Policy::CONTROLLER,
+            destructive(Policy::CONTROLLER),
+            PERSON,
+            destructive(PERSON),
+        ];
+        for policy in policies {
+            let plan = self.plan(set, scope, &policy).await;
+            for one in self.approvable_of(set, &plan) {
+                found.entry(one.change.digest.clone()).or_insert(one);
+            }
+        }
+        let now = self.cell.clock.now();
+        let control = self.controlled().clone();
+        for app in set.apps() {
+            let Some(pending) = control.in_force(set, app, now).pending else {
+                continue;
+            };
+            let ways: Vec<String> = pending.loosened.iter().map(ToString::to_string).collect();
+            let change = Approved {
+                digest: pending.digest.clone(),
+                of: format!("the policy of {app}"),
+                what: ways.join(", "),
+            };
+            let app = app.to_owned();
+            let need = pending.need;
+            found.insert(pending.digest, Approvable { app, change, need });
+        }
+        found.into_values().collect()
+    }
+
+    /// The changes of a plan, and those that it holds back.
+    pub fn approvable_of(&self, set: &DesiredSet, plan: &Plan) -> Vec<Approvable> {
+        let now = self.cell.clock.now();
+        let control = self.controlled().clone();
+        let mut found = Vec::new();
+        for object in &plan.objects {
+            let app = &object.key.app;
+            let fields: Vec<String> = object.drift.iter().map(|d| d.path.to_string()).collect();
+            let mut add = |digest: &str, what: String, need| {
+                found.push(Approvable {
+                    app: app.clone(),
+                    change: Approved {
+                        digest: digest.to_owned(),
+                        of: object.key.to_string(),
+                        what,
+                    },
+                    need,
+                });
+            };
+            for hold in &object.holds {
+                if let Hold::Approval {
+                    change, why, need, ..
+                } = hold
+                {
+                    add(change, format!("{}: {why}", fields.join(", ")), *need);
+                }
+            }
+            let told = |digest: &str| {
+                let holds = object.holds.iter();
+                holds
+                    .into_iter()
+                    .any(|h| matches!(h, Hold::Approval { change, .. } if change == digest))
+            };
+            if !object.pin.is_empty() && !told(&object.pin) {
+                let risk = object
+                    .change
+                    .as_ref()
+                    .map_or(Risk::Routine, |change| change.risk);
+                let need = needed(&control.in_force(set, app, now).policy, risk);
+                let why = object
+                    .change
+                    .as_ref()
+                    .map_or("held back until its time", |c| &c.reason);
+                add(&object.pin, format!("{}: {why}", fields.join(", ")), need);
+            }
+        }
+        found
+    }
+}

@@ -1,0 +1,135 @@
+//! Change control by hand: pause, resume, approve and what is told of them, with the real binary.
+
+use crate::process::estate::{count, shop};
+use crate::process::{Bench, Ended};
+
+/// A bench whose service is to have three tasks, under this policy.
+fn bench(policy: &str) -> Bench {
+    let bench = Bench::new(shop);
+    bench.save("desired-state/shop.yaml", &count(3));
+    if !policy.is_empty() {
+        let policy = format!(
+            "apiVersion: evenkeel/v1alpha1\nkind: Policy\nmetadata: {{app: shop, name: policy}}\n\
+             spec: {policy}\n"
+        );
+        bench.save("desired-state/policy.yaml", &policy);
+    }
+    bench
+}
+
+/// A report as one line, whatever its wrapping; it fits a terminal.
+fn out(ended: &Ended) -> String {
+    for line in ended.out.lines() {
+        assert!(line.chars().count() <= 80, "wider than 80: {line:?}");
+    }
+    ended.out.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+/// The digest that a plan says to approve.
+fn digest(plan: &str) -> String {
+    let (_, rest) = plan.split_once("evenkeel approve ").unwrap();
+    rest.split_whitespace().next().unwrap().to_owned()
+}
+
+#[test]
+fn a_pause_is_shown_everywhere_and_ends_with_resume() {
+    let bench = bench("");
+    let words = ["pause", "shop", "--for", "2h", "--reason", "incident 42"];
+    let said = out(&bench.run(words).expect(0));
+    assert!(said.contains("shop is paused until"), "{said}");
+    assert!(
+        said.contains("arn:aws:iam::123456789012:user/evenkeel: incident 42"),
+        "{said}"
+    );
+    for command in ["plan", "status", "pauses"] {
+        let ended = bench.run([command]);
+        let said = out(&ended);
+        assert!(said.contains("incident 42"), "{command}: {}", ended.all());
+    }
+    bench.run(["plan"]).expect(3);
+    bench.run(["apply", "--yes"]).expect(3);
+    assert_eq!(bench.writes(), 0);
+    let wrong = bench
+        .run(["resume", "shop", "--object", "Service/web"])
+        .expect(1);
+    assert!(wrong.err.contains("that is not paused"), "{}", wrong.err);
+    bench.run(["resume", "shop"]).expect(0);
+    assert!(out(&bench.run(["pauses"])).contains("resumed"));
+    bench.run(["apply", "--yes"]).expect(0);
+    assert_eq!(bench.writes(), 1);
+    let wrong = bench.run(["resume", "shop"]).expect(1);
+    assert!(
+        wrong.err.contains("nothing of shop is paused"),
+        "{}",
+        wrong.err
+    );
+}
+
+#[test]
+fn a_pause_longer_than_a_week_is_refused_and_says_what_to_do() {
+    let bench = bench("");
+    let words = ["pause", "shop", "--for", "8d", "--reason", "holidays"];
+    let ended = bench.run(words).expect(1);
+    assert!(
+        ended.err.contains("belongs into the app's Policy"),
+        "{}",
+        ended.err
+    );
+}
+
+#[test]
+fn what_a_plan_says_to_type_lets_the_change_pass_once() {
+    let bench = bench("{mode: report}");
+    let plan = bench.run(["plan"]).expect(3);
+    let change = digest(&out(&plan));
+    bench.run(["apply", "--yes"]).expect(3);
+    assert_eq!(bench.writes(), 0);
+    let words = ["approve", &change, "--reason", "agreed in the weekly"];
+    let said = out(&bench.run(words).expect(0));
+    assert!(said.contains("it will be written once"), "{said}");
+    assert!(out(&bench.run(["approvals"]).expect(0)).contains("stands"));
+    bench.run(["apply", "--yes"]).expect(0);
+    assert_eq!(bench.writes(), 1);
+    let list = out(&bench.run(["approvals", "--app", "shop"]).expect(0));
+    assert!(
+        list.contains("used") && list.contains("agreed in the weekly"),
+        "{list}"
+    );
+    let gone = bench
+        .run(["approve", &change, "--reason", "again"])
+        .expect(1);
+    assert!(gone.err.contains("nothing differs"), "{}", gone.err);
+}
+
+#[test]
+fn a_saved_plan_is_approved_whole_and_an_approval_can_be_taken_back() {
+    let bench = bench("{withoutApproval: []}");
+    let plan = bench.run(["plan", "--out", "plan.json"]).expect(3);
+    let change = digest(&out(&plan));
+    bench
+        .run(["approve", "plan.json", "--reason", "read it"])
+        .expect(0);
+    let words = ["approve", &change, "--revoke", "--reason", "not today"];
+    bench.run(words).expect(0);
+    bench.run(["apply", "--yes"]).expect(3);
+    assert_eq!(bench.writes(), 0);
+    bench
+        .run(["approve", "plan.json", "--reason", "today"])
+        .expect(0);
+    bench.run(["apply", "--yes"]).expect(0);
+    assert_eq!(bench.writes(), 1);
+}
+
+#[test]
+fn a_looser_policy_says_how_it_is_approved() {
+    let bench = bench("{mode: report}");
+    bench.run(["apply", "--yes"]).expect(3);
+    std::fs::remove_file(bench.folder().join("desired-state/policy.yaml")).unwrap();
+    let said = out(&bench.run(["plan"]).expect(3));
+    assert!(said.contains("has no Policy any more"), "{said}");
+    let (_, help) = said.split_once("to approve it: ").unwrap();
+    let words = ["approve", &digest(help), "--reason", "it was in the way"];
+    bench.run(words).expect(0);
+    bench.run(["apply", "--yes"]).expect(0);
+    assert_eq!(bench.writes(), 1);
+}
