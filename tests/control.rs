@@ -8,8 +8,10 @@ use evenkeel::aws::door::CALL_TIMEOUT;
 use evenkeel::control::approval::{ApprovalRecord, Approved, Reach};
 use evenkeel::control::pause::{Pause, Resumed};
 use evenkeel::engine::Engine;
-use evenkeel::engine::controller::{RunOptions, run};
+use evenkeel::engine::apply::Wait;
+use evenkeel::engine::controller::{Observer, RunOptions, run};
 use evenkeel::engine::progress::Silent;
+use evenkeel::engine::telemetry::Telemetry;
 use evenkeel::kinds::{Allow, Policy};
 use evenkeel::model::change::Hold;
 use evenkeel::model::plan::{ObjectPlan, Plan, Status};
@@ -111,6 +113,9 @@ async fn an_app_is_not_written_before_its_window_opens() {
         };
         assert_eq!(only(&plan).holds, [hold]);
         assert_eq!(only(&plan).status, Status::Deferred);
+        // By hand it is the same.
+        rig.apply(&folder.set(), Wait::No).await;
+        assert_eq!(rig.writes(), 0);
         beside(&rig.engine, &folder, is_written_at(&rig, opens)).await;
     }
 }
@@ -339,7 +344,7 @@ async fn destructive(spec: &str) -> (Rig, Folder) {
 async fn a_destructive_change_waits_for_two_people_whatever_flag_is_given() {
     let (rig, folder) = destructive("{destructiveApprovers: 2}").await;
     let set = folder.set();
-    let pass = rig.apply(&set, evenkeel::engine::apply::Wait::No).await;
+    let pass = rig.apply(&set, Wait::No).await;
     assert_eq!(rig.writes(), 0, "{pass:#?}");
     let plan = rig.engine.plan(&set, &Scope::all(), &EVERYTHING).await;
     let Hold::Approval {
@@ -469,6 +474,10 @@ async fn a_pause_holds_until_it_ends_by_itself() {
         store(&rig).put_pause(&pause).await.unwrap();
         let plan = rig.plan(&folder.set()).await;
         assert_eq!(plan.pauses, [pause]);
+        let telemetry = Telemetry::new(Arc::clone(&rig.engine.cell));
+        telemetry.looked(&folder.set(), &plan);
+        let shown = telemetry.render();
+        assert!(shown.contains("evenkeel_pauses{app=\"shop\"} 1"), "{shown}");
         assert!(
             plan.findings[0]
                 .message
@@ -601,8 +610,7 @@ async fn a_commit_cannot_loosen_its_own_leash() {
     // Without any policy, too; and by hand.
     folder.save(&count);
     look(&rig, &folder).await;
-    rig.apply(&folder.set(), evenkeel::engine::apply::Wait::No)
-        .await;
+    rig.apply(&folder.set(), Wait::No).await;
     assert_eq!(
         rig.writes(),
         0,

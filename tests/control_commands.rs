@@ -116,7 +116,9 @@ fn a_saved_plan_is_approved_whole_and_an_approval_can_be_taken_back() {
     bench
         .run(["approve", "plan.json", "--reason", "today"])
         .expect(0);
-    bench.run(["apply", "--yes"]).expect(0);
+    bench
+        .run(["apply", "--yes", "--plan", "plan.json"])
+        .expect(0);
     assert_eq!(bench.writes(), 1);
 }
 

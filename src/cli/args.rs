@@ -85,7 +85,7 @@ pub enum Command {
     Apply(ApplyArgs),
     /// Run the controller: watch the folder, look again and again, correct drift.
     #[command(
-        after_help = "Never makes destructive changes. GET /healthz, /readyz and /metrics on --listen."
+        after_help = "Makes no destructive change that nobody approved.\nGET /healthz, /readyz and /metrics on --listen."
     )]
     Run(RunArgs),
     /// Show every object's conditions, its last write and its app's lease.
@@ -135,7 +135,7 @@ pub enum Command {
     Fmt(FmtArgs),
     /// Approve exactly one change, or a saved plan, or a looser policy.
     #[command(
-        after_help = "The approver is the caller of AWS. An approval is of this very change, serves once, and ends\nby itself. With --now it passes windows, freezes, budgets and the canary, but never a pause.\n\nExamples:\n  evenkeel approve 3f2a91c07b1e --reason \"agreed in the weekly\"\n  evenkeel approve plan.json --reason \"agreed in the weekly\"\n  evenkeel approve shop/Service/web --now --reason \"incident 42\""
+        after_help = "The approver is the caller of AWS. An approval is of this very change, serves\nonce, and ends by itself. With --now it passes windows, freezes, budgets and\nthe canary, but never a pause.\n\nExamples:\n  evenkeel approve 3f2a91c07b1e --reason \"agreed in the weekly\"\n  evenkeel approve plan.json --reason \"agreed in the weekly\"\n  evenkeel approve shop/Service/web --now --reason \"incident 42\""
     )]
     Approve(super::approve::ApproveArgs),
     /// List what was approved, used and revoked.

@@ -64,7 +64,8 @@ pub fn is_approved(
     now: Timestamp,
 ) -> bool {
     let people = app.approvals.people(asked.pin, reach, now);
-    people >= needed(policy, asked.change.risk) || app.in_use.contains_key(asked.key)
+    let in_use = app.in_use.get(asked.key);
+    people >= needed(policy, asked.change.risk) || in_use.is_some_and(|used| used.reach >= reach)
 }
 
 /// Whether writing the change uses an approval up.
@@ -253,4 +254,79 @@ fn budget(
         .and_then(|n| past.get(n - 1))
         .and_then(|last| last.at.checked_add(HOUR).ok());
     Some(Hold::OverBudget { why, until })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::{BTreeMap, BTreeSet};
+
+    use super::*;
+    use crate::control::policy::Freeze;
+    use crate::control::state::InUse;
+    use crate::model::change::Action;
+
+    fn now() -> Timestamp {
+        "2026-03-02T12:00:00Z".parse().unwrap()
+    }
+
+    fn change(risk: Risk) -> Change {
+        Change {
+            action: Action::Update,
+            risk,
+            reason: "it differs".into(),
+            steps: Vec::new(),
+        }
+    }
+
+    fn held(policy: &ChangePolicy, app: &AppControl, risk: Risk) -> Vec<Hold> {
+        let (key, change) = (ResourceKey::new("shop", "Service", "web"), change(risk));
+        let asked = Asked {
+            key: &key,
+            change: &change,
+            pin: "pin",
+            tasks: 0,
+        };
+        holds(policy, app, &asked, &[], now())
+    }
+
+    #[test]
+    fn an_approval_in_use_reaches_as_far_as_it_was_given() {
+        let freeze = Freeze {
+            from: now(),
+            until: now() + HOUR,
+            reason: "sale".into(),
+        };
+        let policy = ChangePolicy {
+            without_approval: BTreeSet::new(),
+            freezes: BTreeSet::from([freeze]),
+            ..ChangePolicy::default()
+        };
+        let using = |reach| AppControl {
+            in_use: BTreeMap::from([(
+                ResourceKey::new("shop", "Service", "web"),
+                InUse {
+                    digest: "pin".into(),
+                    reach,
+                },
+            )]),
+            ..AppControl::default()
+        };
+        assert_eq!(
+            held(&policy, &AppControl::default(), Risk::Routine).len(),
+            2
+        );
+        assert_eq!(held(&policy, &using(Reach::InTime), Risk::Routine).len(), 1);
+        assert_eq!(held(&policy, &using(Reach::Now), Risk::Routine), []);
+    }
+
+    #[test]
+    fn a_canary_does_not_wait_for_itself() {
+        let waits = |canary: &str| ChangePolicy {
+            canaries: BTreeMap::from([(canary.to_owned(), 60)]),
+            ..ChangePolicy::default()
+        };
+        let nobody = AppControl::default();
+        assert_eq!(held(&waits("shop"), &nobody, Risk::Routine), []);
+        assert_eq!(held(&waits("first"), &nobody, Risk::Routine).len(), 1);
+    }
 }

@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::approval::Standing;
+use super::approval::{Reach, Standing};
 use super::leash::{InForce, Leash, Written, in_force};
 use super::pause::Pause;
 use super::policy::ChangePolicy;
@@ -43,9 +43,17 @@ pub struct AppControl {
     pub canaries: BTreeMap<String, Health>,
     /// Objects that the pass at hand has begun to write.
     pub under_way: BTreeSet<ResourceKey>,
-    /// The digests of those of them that are written under an approval, which serves to the end of
-    /// the pass.
-    pub in_use: BTreeMap<ResourceKey, String>,
+    /// The approvals that some of them are written under; each serves to the end of the pass.
+    pub in_use: BTreeMap<ResourceKey, InUse>,
+}
+
+/// An approval that serves the pass at hand.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct InUse {
+    /// The change's digest.
+    pub digest: String,
+    /// How far it reaches.
+    pub reach: Reach,
 }
 
 /// One change that was written, or may have been.

@@ -6,7 +6,7 @@ use super::app::{AppFault, AppRun};
 use super::control::Writes;
 use crate::control::approval::Reach;
 use crate::control::gate::{Asked, holds, is_approved, uses_approval};
-use crate::control::state::{AppControl, Control, PastChange};
+use crate::control::state::{AppControl, Control, InUse, PastChange};
 use crate::kinds::Allow;
 use crate::model::change::{Change, Hold, Risk};
 use crate::model::key::ResourceKey;
@@ -76,6 +76,16 @@ impl AppRun<'_> {
     pub(super) fn begun(&self, fresh: &ObjectPlan, approval: Option<&str>) {
         let now = self.engine.cell.clock.now();
         let mut control = self.control();
+        let at_once = |change: &Change| {
+            let policy = control.in_force(self.set, self.app, now).policy;
+            let known = control.app(self.app);
+            is_approved(&policy, &known, &asked(fresh, change), Reach::Now, now)
+        };
+        let reach = if fresh.change.as_ref().is_some_and(at_once) {
+            Reach::Now
+        } else {
+            Reach::InTime
+        };
         let known = control.apps.entry(self.app.to_owned()).or_default();
         known.under_way.insert(fresh.key.clone());
         let counted = |p: &PastChange| p.key == fresh.key && p.change == fresh.pin;
@@ -89,7 +99,10 @@ impl AppRun<'_> {
         }
         if let Some(digest) = approval {
             known.approvals.spend(digest);
-            known.in_use.insert(fresh.key.clone(), digest.to_owned());
+            let digest = digest.to_owned();
+            known
+                .in_use
+                .insert(fresh.key.clone(), InUse { digest, reach });
         }
     }
 
@@ -98,7 +111,7 @@ impl AppRun<'_> {
     pub(super) fn is_rest(&self, key: &ResourceKey, pin: &str) -> bool {
         let control = self.control();
         let known: Option<&AppControl> = control.apps.get(self.app);
-        known.is_some_and(|known| known.in_use.get(key).is_some_and(|used| used != pin))
+        known.is_some_and(|known| known.in_use.get(key).is_some_and(|used| used.digest != pin))
     }
 }
 

@@ -46,7 +46,7 @@ pub enum Risk {
     /// Running tasks are replaced or stopped, or a rollout is overtaken.
     Disruptive,
     /// Something cannot be had back: recovery points, protection, notice, service.
-    /// Needs `--allow-destructive`; the controller never makes it.
+    /// Needs `--allow-destructive` or an approval; the controller makes it only with the latter.
     Destructive,
 }
 

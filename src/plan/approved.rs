@@ -21,7 +21,7 @@ pub fn moved<'p>(saved: &'p Plan, fresh: &Plan) -> Vec<&'p ResourceKey> {
 pub fn hold_the_rest(mut fresh: Plan, saved: &Plan) -> Plan {
     let approved = |object: &ObjectPlan| {
         let shown = saved.object(&object.key);
-        shown.is_some_and(|shown| shown.change.is_some())
+        shown.is_some_and(|shown| shown.change.is_some() || was_held(shown, &object.pin))
     };
     // No step is a read, so what is left are the reads; the steps that stay are counted anew.
     for step in fresh
@@ -42,6 +42,13 @@ pub fn hold_the_rest(mut fresh: Plan, saved: &Plan) -> Plan {
     }
     super::count(&mut fresh);
     fresh
+}
+
+/// Whether the plan showed exactly the change `pin`, held back by change control: who approved it
+/// since, or whom the time has come for, was shown what is written now.
+fn was_held(shown: &ObjectPlan, pin: &str) -> bool {
+    let named = |hold: &Hold| matches!(hold, Hold::Approval { change, .. } if change == pin);
+    !pin.is_empty() && (shown.pin == pin || shown.holds.iter().any(named))
 }
 
 #[cfg(test)]
@@ -74,6 +81,28 @@ mod tests {
             .sum();
         assert_eq!(held.summary.steps, kept);
         assert_ne!(held.plan_id, fresh.plan_id);
+    }
+
+    #[test]
+    fn a_change_that_was_shown_and_held_until_its_approval_is_no_other() {
+        let mut fresh = mixed();
+        let at = fresh.objects.iter().position(|o| o.change.is_some());
+        let at = at.unwrap();
+        fresh.objects[at].pin = "digest".into();
+        let mut saved = fresh.clone();
+        saved.objects[at].change = None;
+        saved.objects[at].pin.clear();
+        saved.objects[at].holds.push(Hold::Approval {
+            change: "digest".into(),
+            why: String::new(),
+            have: 0,
+            need: 1,
+        });
+        let written = hold_the_rest(fresh.clone(), &saved);
+        assert_eq!(written.objects[at].change, fresh.objects[at].change);
+        fresh.objects[at].pin = "another".into();
+        let held = hold_the_rest(fresh, &saved);
+        assert_eq!(held.objects[at].change, None);
     }
 
     #[test]
