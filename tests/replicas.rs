@@ -138,6 +138,7 @@ async fn what_history_says_of_a_frozen_app_is_asked_again_when_it_is_mended() {
         plan: "p".into(),
         tasks: 0,
         approval: None,
+        commit: None,
     };
     let token = other.cell.budget.take("ecs.UpdateService").await;
     store.intend(&lease, intent, token).await.unwrap();

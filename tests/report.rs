@@ -227,6 +227,7 @@ fn sample() -> Report {
         history_consulted: true,
         history_unread: BTreeMap::new(),
         pauses: Vec::new(),
+        source: None,
         objects: vec![
             object("semiont/Alarm/backend-cpu-high", Status::InSync, vec![]),
             object(
@@ -390,6 +391,7 @@ fn a_report_of_nothing_says_so_in_every_format() {
         history_consulted: true,
         history_unread: BTreeMap::new(),
         pauses: Vec::new(),
+        source: None,
         objects: vec![object("shop/Service/web", Status::InSync, vec![])],
         findings: Vec::new(),
         calls: BTreeMap::new(),

@@ -159,6 +159,7 @@ impl World {
             plan: "p".into(),
             tasks: 0,
             approval: None,
+            commit: None,
         }
     }
 

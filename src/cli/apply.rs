@@ -8,7 +8,7 @@ use anyhow::{Context as _, bail};
 use tokio_util::sync::CancellationToken;
 
 use super::args::{ApplyArgs, Format};
-use super::context::{Context, desired};
+use super::context::Context;
 use super::exit::Exit;
 use super::guard::Intent;
 use super::out::print;
@@ -17,8 +17,11 @@ use super::progress::Shown;
 use super::run::LAST_NOTICES;
 use super::saved::{no_other_scope, read, still_true};
 use super::scope::is_there;
+use super::wanted::Wanted;
 use crate::engine::apply::{ApplyOptions, Pinned, Wait};
+use crate::engine::git_source::Recording;
 use crate::kinds::{Allow, Policy};
+use crate::model::document::DesiredSet;
 use crate::model::pass::{Pass, PassVerdict};
 use crate::model::plan::Plan;
 use crate::notify::herald::{Herald, Nobody};
@@ -46,7 +49,8 @@ pub async fn run(settings: Option<&Path>, args: &ApplyArgs) -> anyhow::Result<Ex
     }
     let saved = args.plan.as_deref().map(read).transpose()?;
     let context = Context::open(settings, &args.aws, Intent::Write).await?;
-    let set = desired(&args.folder, &context.settings);
+    let mut wanted = Wanted::of(&args.folder, &context, Recording::Yes)?;
+    let set = wanted.load().await;
     let policy = Policy {
         destructive: allow(args.allow_destructive),
         during_rollout: allow(args.during_rollout),
@@ -56,7 +60,7 @@ pub async fn run(settings: Option<&Path>, args: &ApplyArgs) -> anyhow::Result<Ex
         Some(saved) => still_true(&context, &set, saved, policy.destructive).await?,
         None => {
             let scope = args.scope.scope();
-            is_there(&scope, &set, &args.folder.path)?;
+            is_there(&scope, &set, &wanted.shown())?;
             (context.engine.plan(&set, &scope, &policy).await, policy)
         }
     };
@@ -88,6 +92,20 @@ pub async fn run(settings: Option<&Path>, args: &ApplyArgs) -> anyhow::Result<Ex
         patience: Patience::UntilDead,
         stop: CancellationToken::new(),
     };
+    carry_out(&context, &set, plan, &options, args.format.format).await
+}
+
+/// Writes a plan that was shown, and reports.
+///
+/// # Errors
+/// A signal handler that cannot be installed, and output that cannot be written.
+pub(super) async fn carry_out(
+    context: &Context,
+    set: &DesiredSet,
+    plan: Plan,
+    options: &ApplyOptions,
+    format: Format,
+) -> anyhow::Result<Exit> {
     let shown = Shown::new();
     // A person who writes sees what happens; others are told of it as before any change.
     let uncounted: Arc<dyn Tally> = Arc::new(Uncounted);
@@ -95,7 +113,7 @@ pub async fn run(settings: Option<&Path>, args: &ApplyArgs) -> anyhow::Result<Ex
     let pass = {
         let herald = Herald::new(&outbox, &Nobody, &shown, &context.engine.cell.clock);
         herald.begins_all(&plan);
-        let mut work = std::pin::pin!(context.engine.apply(&set, plan, &options, &herald));
+        let mut work = std::pin::pin!(context.engine.apply(set, plan, options, &herald));
         loop {
             tokio::select! {
                 pass = &mut work => {
@@ -112,13 +130,13 @@ pub async fn run(settings: Option<&Path>, args: &ApplyArgs) -> anyhow::Result<Ex
     };
     // The next `status` asks since when. One who wants to stop now is not kept for it.
     if !options.stop.is_cancelled()
-        && let Err(error) = context.engine.record_pass(&set, &pass).await
+        && let Err(error) = context.engine.record_pass(set, &pass).await
     {
         shown.say(&format!("the conditions were not recorded: {error}"));
     }
     outbox.close(LAST_NOTICES, &context.engine.cell.clock).await;
     shown.finish();
-    report(args.format.format, &pass)?;
+    report(format, &pass)?;
     Ok(match pass.verdict() {
         PassVerdict::Converged => Exit::Fine,
         PassVerdict::Failed => Exit::Failed,
@@ -134,7 +152,7 @@ fn report(format: Format, pass: &Pass) -> anyhow::Result<()> {
     })
 }
 
-fn confirmed(plan: &Plan) -> anyhow::Result<bool> {
+pub(super) fn confirmed(plan: &Plan) -> anyhow::Result<bool> {
     let mut stderr = std::io::stderr().lock();
     write!(
         stderr,

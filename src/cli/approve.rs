@@ -13,12 +13,13 @@ use super::exit::Exit;
 use super::guard::Intent;
 use super::out::print;
 use super::saved::read;
+use super::wanted::Wanted;
 use crate::control::approval::{
     ApprovalEntry, ApprovalRecord, Approved, Reach, STANDS, STANDS_MAX, Standing, person,
 };
 use crate::control::document::span;
 use crate::engine::approvable::Approvable;
-use crate::engine::desired::load;
+use crate::engine::git_source::Recording;
 use crate::model::key::ResourceKey;
 use crate::model::scope::Scope;
 use crate::render::{control as render, json};
@@ -127,7 +128,9 @@ pub async fn run(settings: Option<&Path>, args: &ApproveArgs) -> anyhow::Result<
 
 /// What the caller means by the target.
 async fn meant(context: &Context, args: &ApproveArgs) -> anyhow::Result<Vec<Approvable>> {
-    let set = load(&args.folder.path);
+    let set = Wanted::of(&args.folder, context, Recording::No)?
+        .load()
+        .await;
     let file = Path::new(&args.target);
     if file.is_file() {
         let saved = read(file)?;

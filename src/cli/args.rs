@@ -11,6 +11,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use self::author::{FmtArgs, ImportArgs, RenderArgs};
 pub use self::printed::IamPolicyArgs;
+use super::git_args;
 use super::history::Since;
 use super::settings::{SETTINGS_FILE, duration, nearest};
 use super::store_spec::StoreSpec;
@@ -75,7 +76,7 @@ pub enum Command {
     Check(CheckArgs),
     /// Show what differs from the documents and what would be written.
     #[command(
-        after_help = "Signs: ~ update, + create, ! held back. Exit 0 in order, 2 drift, 3 held only, 1 error.\n\nExamples:\n  evenkeel plan --app shop\n  evenkeel plan --target shop/Service/web --format json\n  evenkeel plan --out plan.json && evenkeel apply --plan plan.json"
+        after_help = "Signs: ~ update, + create, ! held back. Exit 0 in order, 2 drift, 3 held only, 1 error.\n\nExamples:\n  evenkeel plan --app shop\n  evenkeel plan --target shop/Service/web --format json\n  evenkeel plan --out plan.json && evenkeel apply --plan plan.json\n  evenkeel plan --against origin/main --format markdown"
     )]
     Plan(PlanArgs),
     /// Converge once: plan, ask, write, wait for rollouts.
@@ -149,14 +150,25 @@ pub enum Command {
     Resume(super::pause::ResumeArgs),
     /// List pauses.
     Pauses(super::pause::PausesArgs),
+    /// Show the Git source, or say that a held commit is meant.
+    #[command(after_help = git_args::SOURCE_HELP)]
+    Source(git_args::SourceArgs),
+    /// Set an app back to what an earlier commit says, and keep it there.
+    #[command(after_help = git_args::ROLLBACK_HELP)]
+    Rollback(git_args::RollbackArgs),
+    /// Let go of an app that rollback pinned.
+    Unpin(git_args::UnpinArgs),
 }
 
 /// Where the documents are.
 #[derive(Args, Debug)]
 pub struct FolderArgs {
     /// Folder of desired-state documents.
-    #[arg(value_name = "PATH", default_value = "desired-state")]
-    pub path: PathBuf,
+    #[arg(
+        value_name = "PATH",
+        help = "Folder of desired-state documents. Default: the settings' Git source, or desired-state"
+    )]
+    pub path: Option<PathBuf>,
     /// Which of environments/*.yaml below it gives the values of `$name`.
     #[arg(long, value_name = "NAME")]
     pub environment: Option<String>,
@@ -277,6 +289,9 @@ pub struct PlanArgs {
     /// Save the plan, for `apply --plan`.
     #[arg(long, value_name = "FILE")]
     pub out: Option<PathBuf>,
+    /// Tell what the working tree changes against this revision, as a pull request would.
+    #[arg(long, value_name = "REV", conflicts_with = "out")]
+    pub against: Option<String>,
     /// Plan destructive changes too.
     #[arg(long)]
     pub allow_destructive: bool,

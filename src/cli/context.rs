@@ -53,7 +53,7 @@ pub fn settings(file: Option<&Path>) -> anyhow::Result<Settings> {
 /// The documents of `folder`, with the values of the environment that was chosen there or in the
 /// settings.
 pub fn desired(folder: &FolderArgs, settings: &Settings) -> DesiredSet {
-    load_in(&folder.path, environment(folder, settings))
+    load_in(folder.path(), environment(folder, settings))
 }
 
 /// The environment that was chosen.

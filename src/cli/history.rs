@@ -94,7 +94,9 @@ impl Read {
         }
         self.entries += entries.len();
         self.chains += usize::from(!entries.is_empty());
-        let entries = entries.into_iter().map(Line::Entry);
+        let entries = entries
+            .into_iter()
+            .map(|entry| Line::Entry(Box::new(entry)));
         self.lines.extend(placed(entries));
         let fences = store.fences(app).await?;
         let fences = fences.into_iter().map(Line::Release);

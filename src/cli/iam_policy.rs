@@ -6,10 +6,11 @@ use std::path::Path;
 use serde_json::{Value, json};
 
 use super::args::IamPolicyArgs;
-use super::context::{desired, settings as read_settings};
+use super::context::settings as read_settings;
 use super::exit::Exit;
 use super::out::print;
 use super::store_spec::StoreSpec;
+use super::wanted::Wanted;
 use crate::kinds::{ExtraIam, KINDS, Kind, Purpose};
 use crate::model::document::{DesiredSet, Frozen};
 use crate::model::operation::{REPORT_READS, operation};
@@ -34,10 +35,11 @@ const STORE_WRITE: &[&str] = &[
 ///
 /// # Errors
 /// Settings that cannot be read, or documents that are wrong.
-pub fn run(settings: Option<&Path>, args: &IamPolicyArgs) -> anyhow::Result<Exit> {
+pub async fn run(settings: Option<&Path>, args: &IamPolicyArgs) -> anyhow::Result<Exit> {
     let settings = read_settings(settings)?;
-    let set = desired(&args.folder, &settings);
-    let folder = args.folder.path.display().to_string();
+    let mut wanted = Wanted::offline(&args.folder, &settings)?;
+    let set = wanted.load().await;
+    let folder = wanted.shown().display().to_string();
     let kinds = in_use(&set);
     anyhow::ensure!(
         !kinds.is_empty(),

@@ -1,6 +1,7 @@
 //! The command line: one file per command; what was typed is in `args`, what it means in
 //! `context`.
 
+pub mod against;
 pub mod apply;
 pub mod approve;
 pub mod args;
@@ -8,6 +9,7 @@ pub mod check;
 pub mod context;
 pub mod exit;
 pub mod fmt;
+pub mod git_args;
 pub mod guard;
 pub mod history;
 pub mod iam_policy;
@@ -20,14 +22,18 @@ pub mod plan;
 pub mod progress;
 pub mod render;
 pub mod report;
+pub mod rollback;
 pub mod run;
 pub mod saved;
 pub mod schema;
 pub mod scope;
 pub mod settings;
+pub mod source;
 pub mod status;
 pub mod store;
 pub mod store_spec;
+pub mod unpin;
+pub mod wanted;
 
 use std::io::IsTerminal as _;
 use std::process::ExitCode;
@@ -38,6 +44,9 @@ use clap::{CommandFactory as _, Parser as _};
 use self::args::{Cli, ColorChoice, Command};
 use self::exit::Exit;
 use crate::render::layout::{WIDTH, flow};
+
+/// How long what runs beside a command may go on after its end.
+const LAST_WORDS: std::time::Duration = std::time::Duration::from_secs(1);
 
 /// Parses, runs, and gives the exit code.
 pub fn main() -> ExitCode {
@@ -69,7 +78,10 @@ pub fn main() -> ExitCode {
             return Exit::Failed.into();
         }
     };
-    match runtime.block_on(dispatch(cli)) {
+    let ended = runtime.block_on(dispatch(cli));
+    // A `git` that hangs is not waited for; it ends by its own limit.
+    runtime.shutdown_timeout(LAST_WORDS);
+    match ended {
         Ok(exit) => exit.into(),
         Err(error) => {
             let lines = if std::io::stderr().is_terminal() {
@@ -125,7 +137,7 @@ fn explain(error: &anyhow::Error) -> String {
 async fn dispatch(cli: Cli) -> anyhow::Result<Exit> {
     let settings = cli.settings.as_deref();
     match cli.command {
-        Command::Check(args) => check::run(settings, &args),
+        Command::Check(args) => check::run(settings, &args).await,
         Command::Plan(args) => plan::run(settings, &args).await,
         Command::Apply(args) => apply::run(settings, &args).await,
         Command::Run(args) => run::run(settings, &args).await,
@@ -135,7 +147,7 @@ async fn dispatch(cli: Cli) -> anyhow::Result<Exit> {
         Command::Lock(args) => lock::run(settings, &args).await,
         Command::Store(args) => store::run(settings, &args).await,
         Command::Schema(args) => schema::run(&args),
-        Command::IamPolicy(args) => iam_policy::run(settings, &args),
+        Command::IamPolicy(args) => iam_policy::run(settings, &args).await,
         Command::Demo(args) => {
             crate::demo::command::run(&args).await?;
             Ok(Exit::Fine)
@@ -154,6 +166,9 @@ async fn dispatch(cli: Cli) -> anyhow::Result<Exit> {
         Command::Import(args) => import::run(settings, &args).await,
         Command::Render(args) => render::run(settings, &args),
         Command::Fmt(args) => fmt::run(&args),
+        Command::Source(args) => source::run(settings, &args).await,
+        Command::Rollback(args) => rollback::run(settings, &args).await,
+        Command::Unpin(args) => unpin::run(settings, &args).await,
     }
 }
 

@@ -3,12 +3,14 @@
 use std::path::Path;
 
 use super::args::{Format, PlanArgs};
-use super::context::{Context, desired};
+use super::context::Context;
 use super::exit::Exit;
 use super::guard::Intent;
 use super::out::print;
 use super::saved::{SavedPlan, save};
 use super::scope::is_there;
+use super::wanted::Wanted;
+use crate::engine::git_source::Recording;
 use crate::kinds::{Allow, Policy};
 use crate::model::plan::Verdict;
 use crate::render::{json, markdown, plan as render};
@@ -24,14 +26,18 @@ pub fn allow(flag: bool) -> Allow {
 /// Whatever keeps the plan from being made or saved.
 pub async fn run(settings: Option<&Path>, args: &PlanArgs) -> anyhow::Result<Exit> {
     let context = Context::open(settings, &args.aws, Intent::Look).await?;
-    let set = desired(&args.folder, &context.settings);
     let scope = args.scope.scope();
-    is_there(&scope, &set, &args.folder.path)?;
     let policy = Policy {
         destructive: allow(args.allow_destructive),
         during_rollout: allow(args.during_rollout),
         apply_immediately: Allow::Yes,
     };
+    if let Some(revision) = &args.against {
+        return super::against::run(&context, args, revision, &scope, &policy).await;
+    }
+    let mut wanted = Wanted::of(&args.folder, &context, Recording::No)?;
+    let set = wanted.load().await;
+    is_there(&scope, &set, &wanted.shown())?;
     let plan = context.engine.plan(&set, &scope, &policy).await;
     print(&match args.format.format {
         Format::Text => render::text(&plan),

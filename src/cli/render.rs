@@ -19,13 +19,13 @@ pub fn run(settings: Option<&Path>, args: &RenderArgs) -> anyhow::Result<Exit> {
     let set = desired(&args.folder, &settings);
     let (errors, _) = findings::tally(&set.findings);
     if errors > 0 {
-        let folder = args.folder.path.display().to_string();
+        let folder = args.folder.path().display().to_string();
         anstream::eprint!("{}", findings::check(&set, &folder));
         return Ok(Exit::Failed);
     }
     let mut out = String::new();
     for (name, text) in rendered(
-        &args.folder.path,
+        args.folder.path(),
         environment(&args.folder, &settings),
         scalar,
     ) {

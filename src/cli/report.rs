@@ -11,7 +11,8 @@ use super::guard::Intent;
 use super::history::Since;
 use super::out::print;
 use super::scope::is_there;
-use crate::engine::desired::load;
+use super::wanted::Wanted;
+use crate::engine::git_source::Recording;
 use crate::engine::report::Asked;
 use crate::render::{json, report as render};
 
@@ -54,9 +55,10 @@ pub struct ReportArgs {
 /// A store that cannot be read.
 pub async fn run(settings: Option<&Path>, args: &ReportArgs) -> anyhow::Result<Exit> {
     let context = Context::open(settings, &args.aws, Intent::Look).await?;
-    let set = load(&args.folder.path);
+    let mut wanted = Wanted::of(&args.folder, &context, Recording::No)?;
+    let set = wanted.load().await;
     let scope = args.scope.scope();
-    is_there(&scope, &set, &args.folder.path)?;
+    is_there(&scope, &set, &wanted.shown())?;
     let engine = &context.engine;
     let since = args.since.before(engine.cell.clock.now())?;
     let asked = Asked { scope, since };

@@ -8,15 +8,19 @@ use anyhow::{Context as _, bail};
 use tokio::signal::unix::{SignalKind, signal};
 
 use super::args::RunArgs;
-use super::context::{Context, desired, environment};
+use super::context::{Context, desired};
 use super::exit::Exit;
 use super::guard::Intent;
 use super::log;
 use super::scope::is_there;
-use crate::engine::controller::{RunOptions, run as control};
-use crate::engine::desired::Folder;
+use super::wanted::{Wanted, followed, git};
+use crate::engine::commit_status::{All, StatusObserver};
+use crate::engine::controller::{Observer, RunOptions, run as control};
+use crate::engine::forge::Forge;
+use crate::engine::git_source::Recording;
 use crate::engine::http;
 use crate::engine::telemetry::Telemetry;
+use crate::engine::webhook::Webhook;
 use crate::kinds::Allow;
 use crate::notify::herald::Herald;
 use crate::notify::outbox::Tally;
@@ -58,6 +62,11 @@ pub async fn run(settings: Option<&Path>, args: &RunArgs) -> anyhow::Result<Exit
         .or(context.settings.interval)
         .unwrap_or(INTERVAL);
     let engine = &context.engine;
+    let recording = match intent {
+        Intent::Write => Recording::Yes,
+        Intent::Look => Recording::No,
+    };
+    let wanted = Wanted::of(&args.folder, &context, recording)?;
     let telemetry = Arc::new(Telemetry::new(Arc::clone(&engine.cell)));
     let tally: Arc<dyn Tally> = Arc::clone(&telemetry) as Arc<dyn Tally>;
     let outbox = if args.aws.read_only {
@@ -78,22 +87,22 @@ pub async fn run(settings: Option<&Path>, args: &RunArgs) -> anyhow::Result<Exit
     tracing::info!(
         account = engine.cell.account,
         region = engine.cell.region,
-        folder = %args.folder.path.display(),
+        source = %wanted.shown().display(),
         %address,
         interval_s = interval.as_secs(),
         "running"
     );
-    let mut folder = Folder::open(&args.folder.path, engine.cell.clock.clone())
-        .of(environment(&args.folder, &context.settings));
     let scope = args.scope.scope();
-    // No error here: the document may come with the next save.
-    if let Err(error) = is_there(
-        &scope,
-        &desired(&args.folder, &context.settings),
-        &args.folder.path,
-    ) {
-        tracing::warn!("{error}; it is waited for");
+    if let Wanted::Folder { path, .. } = &wanted {
+        // No error here: the document may come with the next save.
+        let now = desired(&args.folder, &context.settings);
+        if let Err(error) = is_there(&scope, &now, path) {
+            tracing::warn!("{error}; it is waited for");
+        }
     }
+    let webhook = webhook(&context, args, &wanted)?;
+    let forge = forge(&context, args)?;
+    let mut followed = followed(wanted, engine.cell.clock.clone());
     let options = RunOptions {
         interval,
         scope,
@@ -104,6 +113,7 @@ pub async fn run(settings: Option<&Path>, args: &RunArgs) -> anyhow::Result<Exit
         listener,
         Arc::clone(&telemetry),
         interval,
+        webhook,
         stop.clone().cancelled_owned(),
     ));
     let shutdown = async {
@@ -112,12 +122,26 @@ pub async fn run(settings: Option<&Path>, args: &RunArgs) -> anyhow::Result<Exit
         }
         tracing::info!("stopping: nothing new is begun; what was sent is seen through");
     };
+    let status = Arc::new(StatusObserver::default());
+    let mut observers: Vec<Arc<dyn Observer>> = vec![Arc::clone(&telemetry) as _];
+    if forge.is_some() {
+        observers.push(Arc::clone(&status) as _);
+    }
+    let observers = All(observers);
     {
-        let herald = Herald::new(&outbox, &*telemetry, &*telemetry, &engine.cell.clock);
-        let controlling = control(engine, &mut folder, &options, &herald, &herald, shutdown);
+        let herald = Herald::new(&outbox, &observers, &*telemetry, &engine.cell.clock);
+        let controlling = control(engine, &mut *followed, &options, &herald, &herald, shutdown);
+        let telling = async {
+            match &forge {
+                Some(forge) => status.tell(forge, &engine.cell.clock, &telemetry).await,
+                None => std::future::pending().await,
+            }
+        };
+        // Beside it, so that no correction waits for CloudTrail or a forge. What is not told when it
+        // ends is told by the next one.
         tokio::select! {
             () = controlling => {}
-            // Beside it, so that no correction waits for CloudTrail.
+            () = telling => {}
             never = engine.follow_trail(), if options.writes == Allow::Yes => match never {},
         }
     }
@@ -130,4 +154,35 @@ pub async fn run(settings: Option<&Path>, args: &RunArgs) -> anyhow::Result<Exit
     }
     tracing::info!("stopped");
     Ok(Exit::Fine)
+}
+
+/// The address that the settings give to a forge, with its secret.
+fn webhook(context: &Context, args: &RunArgs, wanted: &Wanted) -> anyhow::Result<Option<Webhook>> {
+    let settings = git(&args.folder, &context.settings).and_then(|git| git.webhook.as_ref());
+    let (Some(settings), Wanted::Git(source, _)) = (settings, wanted) else {
+        return Ok(None);
+    };
+    let secret = settings.secret.read();
+    Ok(Some(Webhook {
+        path: settings.path.clone(),
+        secret: secret
+            .map_err(|why| anyhow::anyhow!("source: the secret of the webhook: {why}"))?,
+        ask: source.ask(),
+    }))
+}
+
+/// The forge that is told how commits stand, with its token.
+fn forge(context: &Context, args: &RunArgs) -> anyhow::Result<Option<Forge>> {
+    let settings = git(&args.folder, &context.settings).and_then(|git| git.status.as_ref());
+    let Some(settings) = settings else {
+        return Ok(None);
+    };
+    let token = settings.token.read();
+    let token = token.map_err(|why| anyhow::anyhow!("source: the token of the status: {why}"))?;
+    Ok(Some(Forge::new(
+        settings.project.clone(),
+        settings.api.clone(),
+        token,
+        settings.context.clone(),
+    )))
 }

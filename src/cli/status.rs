@@ -4,16 +4,18 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use super::args::{Format, StatusArgs};
-use super::context::{Context, desired};
+use super::context::Context;
 use super::exit::Exit;
 use super::guard::Intent;
 use super::out::print;
 use super::scope::is_there;
+use super::wanted::Wanted;
+use crate::engine::git_source::Recording;
 use crate::kinds::Policy;
 use crate::model::status::ObjectStatus;
 use crate::model::tree;
 use crate::render::status::{AppStatus, ObjectLine};
-use crate::render::{json, status as render};
+use crate::render::{json, source, status as render};
 
 /// Runs it.
 ///
@@ -21,9 +23,10 @@ use crate::render::{json, status as render};
 /// A store that cannot be read.
 pub async fn run(settings: Option<&Path>, args: &StatusArgs) -> anyhow::Result<Exit> {
     let context = Context::open(settings, &args.aws, Intent::Look).await?;
-    let set = desired(&args.folder, &context.settings);
+    let mut wanted = Wanted::of(&args.folder, &context, Recording::No)?;
+    let set = wanted.load().await;
     let scope = args.scope.scope();
-    is_there(&scope, &set, &args.folder.path)?;
+    is_there(&scope, &set, &wanted.shown())?;
     let engine = &context.engine;
     let plan = engine.plan(&set, &scope, &Policy::CONTROLLER).await;
     let now = engine.cell.clock.now();
@@ -65,9 +68,24 @@ pub async fn run(settings: Option<&Path>, args: &StatusArgs) -> anyhow::Result<E
         apps.insert(app.to_owned(), AppStatus { objects, lease });
     }
     print(&match args.format.format {
-        Format::Text => render::text(&apps, &plan.findings),
-        Format::Json => json::text(&render::json(&apps)),
-        Format::Markdown => render::markdown(&apps, &plan.findings),
+        Format::Text => {
+            let source = plan.source.as_ref().map_or_else(String::new, source::text);
+            source + &render::text(&apps, &plan.findings)
+        }
+        Format::Json => {
+            let mut value = render::json(&apps);
+            if let Some(source) = &plan.source {
+                value["source"] = tree::to_tree(source);
+            }
+            json::text(&value)
+        }
+        Format::Markdown => {
+            let source = plan
+                .source
+                .as_ref()
+                .map_or_else(String::new, source::markdown);
+            source + &render::markdown(&apps, &plan.findings)
+        }
     })?;
     // What did not load has no line of its own, and is not in order.
     Ok(if plan.summary.errors == 0 {

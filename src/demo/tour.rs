@@ -348,7 +348,9 @@ impl Tour<'_> {
             whole(&app, &entries, head.as_ref())?;
             applied += self.applied(&app, &entries)?;
             apps += 1;
-            let entries = entries.into_iter().map(Line::Entry);
+            let entries = entries
+                .into_iter()
+                .map(|entry| Line::Entry(Box::new(entry)));
             ledger.extend(render::history::placed(entries));
         }
         self.voice

@@ -50,6 +50,16 @@ pub fn load_files<'f>(files: impl IntoIterator<Item = (&'f str, &'f [u8])>) -> D
     source::load_files(files, &shapes(), judged)
 }
 
+/// Loads and checks the files of a commit, with the values of `environment`; `shown` says whose they
+/// are.
+pub fn load_commit(
+    content: &source::git::Content,
+    shown: &str,
+    environment: Option<&str>,
+) -> DesiredSet {
+    source::load_commit(content, shown, environment, &shapes(), judged)
+}
+
 /// The set, checked. The places of single fields have served then; on a large estate they take more
 /// memory than the documents.
 fn judged(set: DesiredSet) -> DesiredSet {

@@ -1,4 +1,5 @@
-//! HTTP: what the controller shows to probes and to Prometheus. It takes no orders.
+//! HTTP: what the controller shows to probes and to Prometheus. It takes no orders: a webhook only
+//! makes it look.
 
 use std::future::Future;
 use std::net::SocketAddr;
@@ -6,13 +7,15 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
-use axum::extract::State;
-use axum::http::{StatusCode, header};
+use axum::body::Bytes;
+use axum::extract::{DefaultBodyLimit, State};
+use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::IntoResponse;
-use axum::routing::get;
+use axum::routing::{get, post};
 use tokio::net::TcpListener;
 
 use super::telemetry::Telemetry;
+use super::webhook::{self, Message, Webhook};
 
 /// A controller that has not looked for this many intervals is not alive any more.
 const MISSED_LOOKS: u32 = 10;
@@ -23,7 +26,8 @@ struct Shown {
     interval: Duration,
 }
 
-/// Serves `/healthz`, `/readyz` and `/metrics` until `shutdown` completes.
+/// Serves `/healthz`, `/readyz`, `/metrics` and the webhook, if there is one, until `shutdown`
+/// completes.
 ///
 /// # Errors
 /// When the listener fails for good.
@@ -31,6 +35,7 @@ pub async fn serve(
     listener: TcpListener,
     telemetry: Arc<Telemetry>,
     interval: Duration,
+    webhook: Option<Webhook>,
     shutdown: impl Future<Output = ()> + Send + 'static,
 ) -> std::io::Result<()> {
     let app = Router::new()
@@ -38,9 +43,13 @@ pub async fn serve(
         .route("/readyz", get(readyz))
         .route("/metrics", get(metrics))
         .with_state(Shown {
-            telemetry,
+            telemetry: Arc::clone(&telemetry),
             interval,
         });
+    let app = match webhook {
+        Some(webhook) => app.merge(hook(webhook, telemetry)),
+        None => app,
+    };
     axum::serve(listener, app)
         .with_graceful_shutdown(shutdown)
         .await
@@ -57,6 +66,33 @@ pub async fn listen(address: SocketAddr) -> anyhow::Result<TcpListener> {
              another address with --listen"
         )
     })
+}
+
+fn hook(webhook: Webhook, telemetry: Arc<Telemetry>) -> Router {
+    let path = webhook.path.clone();
+    Router::new()
+        .route(&path, post(called))
+        .layer(DefaultBodyLimit::max(webhook::BODY_MAX))
+        .with_state((webhook, telemetry))
+}
+
+async fn called(
+    State((webhook, telemetry)): State<(Webhook, Arc<Telemetry>)>,
+    headers: HeaderMap,
+    body: Bytes,
+) -> impl IntoResponse {
+    let message = webhook::message(&headers, &body, &webhook.secret, telemetry.now());
+    telemetry.webhook(message);
+    match message {
+        Message::Genuine => {
+            webhook.ask.notify_one();
+            (StatusCode::ACCEPTED, "looking\n")
+        }
+        Message::Foreign => (
+            StatusCode::UNAUTHORIZED,
+            "the signature is missing, or is not that of the secret\n",
+        ),
+    }
 }
 
 async fn healthz(State(shown): State<Shown>) -> impl IntoResponse {

@@ -4,23 +4,33 @@ mod app;
 pub mod apply;
 mod approach;
 pub mod approvable;
+pub mod commit_status;
+pub mod commits;
+pub mod compose;
 mod conditions;
 mod control;
 pub mod controller;
 pub mod desired;
 mod drift;
+pub mod forge;
 mod gate;
+pub mod git_source;
 pub mod http;
+mod in_force;
 mod news;
 mod object;
 pub mod observe;
+pub mod pinned_folder;
 pub mod progress;
 pub mod report;
 pub mod resolve;
 pub mod rollout;
+pub mod secret;
+mod source_news;
 pub mod survey;
 pub mod telemetry;
 pub mod trail;
+pub mod webhook;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -112,6 +122,11 @@ impl Engine {
             control: self.control_unread(),
             ..Memory::default()
         };
+        let doubtful = set.unwritable.iter().flat_map(|why| {
+            let apps = set.apps().into_iter();
+            apps.map(move |app| (app.to_owned(), why.clone()))
+        });
+        memory.unread.extend(doubtful);
         let plan = self.plan_from(set, scope, &snapshot, &memory, policy, &reads);
         let Some(store) = &self.store else {
             return plan;

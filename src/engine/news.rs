@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::source_news::{SourceLine, told};
 use crate::model::document::DesiredSet;
 use crate::model::finding::Finding;
 use crate::model::key::ResourceKey;
@@ -28,6 +29,8 @@ pub(super) enum Item<'l> {
     Gone(Told),
     /// An object stands otherwise than it did, or in other fields.
     Object(&'l ObjectPlan),
+    /// Another commit is in force or on hold, or an app is at another one.
+    Source(SourceLine),
 }
 
 /// A finding as it was told. Its line is no part of it: text above it moves it.
@@ -45,6 +48,7 @@ pub(super) struct News {
     unread: BTreeMap<String, String>,
     findings: BTreeSet<Told>,
     objects: BTreeMap<ResourceKey, String>,
+    source: BTreeMap<String, SourceLine>,
 }
 
 impl News {
@@ -80,6 +84,18 @@ impl News {
                 items.push(Item::Object(object));
             }
             self.objects.insert(object.key.clone(), text);
+        }
+        self.source = plan.source.as_ref().map_or_else(BTreeMap::new, told);
+        for (what, line) in &self.source {
+            if before.source.get(what) != Some(line) {
+                items.push(Item::Source(line.clone()));
+            }
+        }
+        for (what, _) in before.source {
+            let over = SourceLine::over(&what);
+            if let (false, Some(over)) = (self.source.contains_key(&what), over) {
+                items.push(Item::Source(over));
+            }
         }
         for (app, _) in before.unread {
             if !self.unread.contains_key(&app) {

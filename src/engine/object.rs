@@ -210,6 +210,7 @@ impl AppRun<'_> {
             plan: fresh.pin.clone(),
             tasks: fresh.tasks,
             approval: approval.clone(),
+            commit: self.set.commit_of(self.app).cloned(),
         };
         let id = intent.id.clone();
         let permit = match self.store.intend(lease, intent, token).await {
@@ -277,6 +278,7 @@ impl AppRun<'_> {
                     operation: step.operation.clone(),
                     step: tree::to_tree(step),
                     drift: self.engine.mends(&key.kind, step, &fresh.drift),
+                    commit: self.set.commit_of(self.app).cloned(),
                 });
                 let sent = self.look_up(lease, key, memory, text).await?;
                 if memory.last_write.as_ref().is_some_and(|w| w.intent == id) {

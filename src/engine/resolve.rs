@@ -338,6 +338,7 @@ mod tests {
                 operation: "ecs.UpdateService".into(),
                 step: Tree::Null,
                 drift: Vec::new(),
+                commit: None,
             };
             still_to_wait(&open, 7, secs(quiet), now)
         };

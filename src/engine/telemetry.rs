@@ -11,12 +11,14 @@ use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle, Prometheu
 use super::controller::Observer;
 use super::news::{Item, News, Told};
 use super::progress::{Event, Progress};
+use super::webhook::Message;
 use crate::aws::cell::Cell;
 use crate::model::change::Hold;
 use crate::model::document::DesiredSet;
 use crate::model::finding::{Finding, Severity};
 use crate::model::pass::{Ended, ObjectPass};
 use crate::model::plan::{ObjectPlan, Plan, Status};
+use crate::model::source::{SourceState, Why};
 use crate::notify::outbox::{Delivery, Tally};
 
 /// Metrics, log lines and readiness of one controller. Nothing of it is global.
@@ -30,6 +32,38 @@ pub struct Telemetry {
     news: Mutex<News>,
     /// Apps of the last look, whose gauges are set to zero when they go.
     apps: Mutex<BTreeSet<String>>,
+    /// Commits of the last look, likewise.
+    source: Mutex<BTreeSet<Figure>>,
+    /// Where each app's documents were from at the last look, for log lines.
+    commits: Mutex<SourceState>,
+}
+
+/// Which commit something is at, as labels of a metric.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Figure {
+    Commit(String),
+    App {
+        app: String,
+        commit: String,
+        why: &'static str,
+    },
+}
+
+fn source_figures(plan: &Plan) -> BTreeSet<Figure> {
+    let Some(source) = &plan.source else {
+        return BTreeSet::new();
+    };
+    let commit = source.commit.iter();
+    let commit = commit.map(|commit| Figure::Commit(commit.to_string()));
+    let apps = source.apps.iter().map(|(app, at)| Figure::App {
+        app: app.clone(),
+        commit: at.commit.to_string(),
+        why: match at.why {
+            Why::Pinned { .. } => "pinned",
+            Why::DidNotLoad => "did-not-load",
+        },
+    });
+    commit.chain(apps).collect()
 }
 
 const STATUSES: [(Status, &str); 6] = [
@@ -54,6 +88,8 @@ impl Telemetry {
             last_look: Mutex::new(cell.clock.boot()),
             news: Mutex::default(),
             apps: Mutex::default(),
+            source: Mutex::default(),
+            commits: Mutex::default(),
             cell,
         }
     }
@@ -70,6 +106,58 @@ impl Telemetry {
             .lock()
             .unwrap_or_else(PoisonError::into_inner);
         self.cell.clock.boot().saturating_sub(last)
+    }
+
+    /// Wall time.
+    pub fn now(&self) -> jiff::Timestamp {
+        self.cell.clock.now()
+    }
+
+    /// Counts a message that came to the webhook.
+    pub fn webhook(&self, message: Message) {
+        let outcome = match message {
+            Message::Genuine => "accepted",
+            Message::Foreign => {
+                tracing::warn!("a webhook message without a right signature was refused");
+                "refused"
+            }
+        };
+        with_local_recorder(&self.recorder, || {
+            counter!("evenkeel_webhook_messages_total", "outcome" => outcome).increment(1);
+        });
+    }
+
+    /// Counts a commit status that was told to the forge, or was not.
+    pub fn status_told(&self, outcome: &'static str) {
+        with_local_recorder(&self.recorder, || {
+            counter!("evenkeel_commit_statuses_total", "outcome" => outcome).increment(1);
+        });
+    }
+
+    /// What is known of the source, as figures: which commits are in force, and what is on hold.
+    fn count_source(&self, plan: &Plan) {
+        let figures = source_figures(plan);
+        let mut shown = self.source.lock().unwrap_or_else(PoisonError::into_inner);
+        let gone: Vec<Figure> = shown.difference(&figures).cloned().collect();
+        shown.clone_from(&figures);
+        drop(shown);
+        if let Some(source) = &plan.source {
+            let flag = |yes: bool| if yes { 1.0 } else { 0.0 };
+            gauge!("evenkeel_source_held").set(flag(source.held.is_some()));
+            gauge!("evenkeel_source_unread").set(flag(source.unread.is_some()));
+        }
+        let both = figures.iter().map(|f| (f, 1.0));
+        for (figure, value) in gone.iter().map(|f| (f, 0.0)).chain(both) {
+            match figure {
+                Figure::Commit(commit) => {
+                    gauge!("evenkeel_source_info", "commit" => commit.clone()).set(value);
+                }
+                Figure::App { app, commit, why } => {
+                    gauge!("evenkeel_app_commit_info", "app" => app.clone(), "commit" => commit.clone(), "why" => *why)
+                        .set(value);
+                }
+            }
+        }
     }
 
     /// Everything counted, in the Prometheus text format.
@@ -93,6 +181,10 @@ impl Telemetry {
                     message,
                 }) => tracing::info!(rule, file, "no longer so: {message}"),
                 Item::Object(object) => log_object(object),
+                Item::Source(line) => match line.severity {
+                    Severity::Error => tracing::error!(commit = line.commit, "{}", line.text),
+                    Severity::Warning => tracing::info!(commit = line.commit, "{}", line.text),
+                },
             }
         }
     }
@@ -162,6 +254,30 @@ fn describe() {
         "evenkeel_notices_failing",
         "1 while a receiver of notices does not take them."
     );
+    describe_gauge!(
+        "evenkeel_source_info",
+        "1 for the commit of the Git source that is in force."
+    );
+    describe_gauge!(
+        "evenkeel_source_held",
+        "1 while the newest commit waits for `evenkeel source acknowledge`."
+    );
+    describe_gauge!(
+        "evenkeel_source_unread",
+        "1 while it is not known what the newest commit is or says."
+    );
+    describe_gauge!(
+        "evenkeel_app_commit_info",
+        "1 for an app at a commit of its own: pinned, or its newer documents did not load."
+    );
+    describe_counter!(
+        "evenkeel_webhook_messages_total",
+        "Messages to the webhook."
+    );
+    describe_counter!(
+        "evenkeel_commit_statuses_total",
+        "Commit statuses for the forge."
+    );
 }
 
 impl Tally for Telemetry {
@@ -197,6 +313,8 @@ impl Observer for Telemetry {
             self.looked.store(true, Ordering::SeqCst);
         }
         self.log_news(set, plan);
+        *self.commits.lock().unwrap_or_else(PoisonError::into_inner) =
+            plan.source.clone().unwrap_or_default();
         let mut counts: BTreeMap<(&str, &str), f64> = BTreeMap::new();
         for object in &plan.objects {
             for (status, name) in STATUSES {
@@ -225,6 +343,7 @@ impl Observer for Telemetry {
         }
         with_local_recorder(&self.recorder, || {
             counter!("evenkeel_looks_total").increment(1);
+            self.count_source(plan);
             gauge!("evenkeel_apps_history_unread").set(unread);
             for (app, n) in &contested {
                 gauge!("evenkeel_objects_contested", "app" => (*app).to_owned()).set(*n);
@@ -252,7 +371,14 @@ impl Observer for Telemetry {
             .iter()
             .filter(|o| matches!(o.ended, Ended::Failed(_) | Ended::RolledBack(_)))
             .count();
-        tracing::info!(app, written, failed, "pass");
+        let commits = self.commits.lock().unwrap_or_else(PoisonError::into_inner);
+        match commits.commit_of(app) {
+            Some(commit) => {
+                tracing::info!(app, written, failed, commit = commit.short(), "pass");
+            }
+            None => tracing::info!(app, written, failed, "pass"),
+        }
+        drop(commits);
         with_local_recorder(&self.recorder, || {
             counter!("evenkeel_passes_total", "app" => app.to_owned()).increment(1);
             counter!("evenkeel_writes_total", "app" => app.to_owned()).increment(written as u64);

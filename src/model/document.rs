@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::finding::Finding;
 use super::key::ResourceKey;
+use super::source::{CommitId, SourceState};
 use super::tree::{FieldPath, Tree};
 use crate::control::document::PolicyDocument;
 
@@ -113,6 +114,11 @@ pub struct DesiredSet {
     pub unread: Unread,
     /// The Policy documents, by app: how it may be written. They are no objects of AWS.
     pub policies: BTreeMap<String, PolicyDocument>,
+    /// Which commit it is of, and what is to be told of its source; `None` for a plain folder.
+    pub source: Option<SourceState>,
+    /// Why nothing of it may be written, though all of it may be looked at: it is not known whether it
+    /// is what is wanted now.
+    pub unwritable: Option<String>,
 }
 
 /// What stands in the files and did not load, as far as it can be told. Nobody who looks for a
@@ -179,6 +185,11 @@ impl DesiredSet {
     /// The document of `kind` named `name` in `app`.
     pub fn find(&self, app: &str, kind: &str, name: &str) -> Option<&Document> {
         self.documents.get(&ResourceKey::new(app, kind, name))
+    }
+
+    /// The commit that `app`'s documents are of, where they are of one.
+    pub fn commit_of(&self, app: &str) -> Option<&CommitId> {
+        self.source.as_ref()?.commit_of(app)
     }
 
     /// The apps that have at least one document, in order.

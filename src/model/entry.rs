@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use super::change::{Drift, Risk, Step};
 use super::key::ResourceKey;
+use super::source::CommitId;
 use super::tree::{self, Tree};
 
 /// One entry of an app's write chain.
@@ -56,6 +57,10 @@ pub enum Record {
         /// Tasks that the whole change replaces or starts; counted by change budgets.
         #[serde(default, skip_serializing_if = "is_zero")]
         tasks: u64,
+        /// The commit whose documents ask for it, where they are of one. Left out where they are
+        /// not, so that entries from before there were commits have the hash that they had.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        commit: Option<CommitId>,
     },
     /// What became of it.
     Outcome {

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::change::Drift;
 use super::key::ResourceKey;
+use super::source::CommitId;
 use super::tree::Tree;
 use crate::control::state::Control;
 
@@ -94,6 +95,9 @@ pub struct OpenIntent {
     /// What it was to mend: tells later whether its effect is there.
     #[serde(default)]
     pub drift: Vec<Drift>,
+    /// The commit whose documents ask for it, where they are of one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub commit: Option<CommitId>,
 }
 
 /// An effect that came after its write had been given up.

@@ -17,6 +17,7 @@ pub mod plan;
 pub mod report;
 pub mod scope;
 pub mod snapshot;
+pub mod source;
 pub mod stake;
 pub mod status;
 pub mod survey;

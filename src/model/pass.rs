@@ -61,7 +61,7 @@ pub enum PassVerdict {
     Converged,
     /// Something failed, was rolled back, or a document is wrong: 1.
     Failed,
-    /// Something is blocked, deferred or unreadable: 3.
+    /// Something is blocked, deferred or unreadable, or the newest commit is not taken: 3.
     Held,
 }
 
@@ -73,7 +73,7 @@ impl Pass {
             || any(|e| matches!(e, Ended::Failed(_) | Ended::RolledBack(_)))
         {
             PassVerdict::Failed
-        } else if any(|e| matches!(e, Ended::Held(_))) {
+        } else if any(|e| matches!(e, Ended::Held(_))) || self.plan.source_is_held() {
             PassVerdict::Held
         } else {
             PassVerdict::Converged

@@ -9,6 +9,7 @@ use super::change::{Change, Drift, Hold};
 use super::drift::Beside;
 use super::finding::Finding;
 use super::key::ResourceKey;
+use super::source::SourceState;
 use super::tree::Tree;
 use crate::control::pause::Pause;
 
@@ -131,6 +132,10 @@ pub struct Plan {
     pub calls: BTreeMap<String, u64>,
     /// Counts.
     pub summary: Summary,
+    /// Which commit the documents are of, and whether a newer one is on hold; nothing for a plain
+    /// folder.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub source: Option<SourceState>,
 }
 
 /// What a whole look comes to, as an exit code of `plan`.
@@ -153,11 +158,16 @@ impl Plan {
             Verdict::Wrong
         } else if self.summary.changes > 0 {
             Verdict::Drift
-        } else if self.summary.blocked + self.summary.deferred > 0 {
+        } else if self.summary.blocked + self.summary.deferred > 0 || self.source_is_held() {
             Verdict::Held
         } else {
             Verdict::InOrder
         }
+    }
+
+    /// Whether the newest commit waits for a person's word.
+    pub fn source_is_held(&self) -> bool {
+        self.source.as_ref().is_some_and(|s| s.held.is_some())
     }
 
     /// The part of `key`.

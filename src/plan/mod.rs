@@ -2,6 +2,7 @@
 //!
 //! Pure: every function here takes values and returns values.
 
+pub mod against;
 pub mod approved;
 pub mod audit;
 pub mod control;
@@ -24,6 +25,7 @@ use crate::model::operation::RateClass;
 use crate::model::plan::{ObjectPlan, Plan, Status, Summary};
 use crate::model::scope::Scope;
 use crate::model::snapshot::Snapshot;
+use crate::model::source::SourceState;
 use crate::model::tree;
 
 /// All that a plan is made from.
@@ -91,6 +93,7 @@ fn assemble(objects: Vec<ObjectPlan>, inputs: &Inputs<'_>, policies: &control::P
         pauses: control::pauses(inputs),
         calls: inputs.reads.clone(),
         summary: Summary::default(),
+        source: inputs.set.source.clone(),
     };
     count(&mut plan);
     plan
@@ -110,6 +113,7 @@ fn count(plan: &mut Plan) {
         pauses: _,
         calls,
         summary,
+        source,
     } = plan;
     *summary = Summary::default();
     let mut writes: BTreeMap<&'static str, (&'static RateClass, u64)> = BTreeMap::new();
@@ -151,13 +155,17 @@ fn count(plan: &mut Plan) {
         .map(|least| least.as_secs() + u64::from(least.subsec_nanos() > 0))
         .max()
         .unwrap_or(0);
-    *plan_id = tree::digest_of(&(
+    let shown = (
         objects
             .iter()
             .map(|o| (&o.key, o.status, &o.pin, &o.holds))
             .collect::<Vec<_>>(),
         findings,
-    ));
+    );
+    *plan_id = match source {
+        Some(SourceState { commit, apps, .. }) => tree::digest_of(&(shown, commit, apps)),
+        None => tree::digest_of(&shown),
+    };
 }
 
 #[cfg(test)]

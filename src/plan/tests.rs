@@ -262,6 +262,7 @@ fn an_open_intent_holds_its_object_even_when_it_is_in_order() {
                 operation: "cloudwatch.PutMetricAlarm".into(),
                 step: Tree::Null,
                 drift: Vec::new(),
+                commit: None,
             }),
             ..ObjectMemory::default()
         };

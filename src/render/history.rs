@@ -20,7 +20,7 @@ use crate::store::{Fence, Late};
 #[derive(Clone, Debug)]
 pub enum Line {
     /// An entry of a chain.
-    Entry(Entry),
+    Entry(Box<Entry>),
     /// A lease that a person released. Outside the chain.
     Release(Fence),
     /// An outcome that came when its intent was no longer open. Outside the chain.
@@ -136,6 +136,7 @@ fn entry_text(out: &mut String, entry: &Entry) {
             step,
             drift,
             risk,
+            commit,
             ..
         } => {
             let lead = format!("{} {} ", paint(DIM, &head), paint(BOLD, "intent "));
@@ -157,6 +158,9 @@ fn entry_text(out: &mut String, entry: &Entry) {
                 short(id)
             );
             hanging(out, 6, "", &by);
+            if let Some(commit) = commit {
+                hanging(out, 6, "", &format!("commit {}", commit.short()));
+            }
         }
         Record::Outcome {
             intent,
@@ -259,8 +263,10 @@ pub fn markdown(shown: &Shown<'_>) -> String {
         let (number, object, what, by) = match line {
             Line::Entry(entry) => {
                 let what = match &entry.record {
-                    Record::Intent { step, .. } => {
-                        format!("intent: {} ({})", step.title, step.operation)
+                    Record::Intent { step, commit, .. } => {
+                        let of = commit.as_ref().map(|c| format!(", commit {}", c.short()));
+                        let of = of.unwrap_or_default();
+                        format!("intent: {} ({}{of})", step.title, step.operation)
                     }
                     Record::Outcome { outcome, .. } => format!("{outcome:?}"),
                 };

@@ -5,6 +5,7 @@
 use super::findings::tally;
 use super::layout::{clean, count, seconds, value};
 use super::plan::writes;
+use super::source;
 use crate::model::change::Action;
 use crate::model::finding::{Finding, Severity};
 use crate::model::plan::{ObjectPlan, Plan, Status, Verdict};
@@ -22,7 +23,7 @@ pub(super) fn escape(text: &str) -> String {
         .collect()
 }
 
-fn code(text: &str) -> String {
+pub(super) fn code(text: &str) -> String {
     format!("<code>{}</code>", escape(text))
 }
 
@@ -33,9 +34,13 @@ pub fn plan(plan: &Plan) -> String {
         Verdict::InOrder => format!("in order ({})", count(s.in_sync, "object")),
         Verdict::Wrong => count(s.errors, "error"),
         Verdict::Drift => format!("{} to write", count(s.changes, "object")),
+        Verdict::Held if s.blocked + s.deferred == 0 => "the source is on hold".to_owned(),
         Verdict::Held => format!("{} held back", count(s.blocked + s.deferred, "object")),
     };
     let mut out = format!("### Evenkeel: {title}\n\n");
+    if let Some(source) = &plan.source {
+        out.push_str(&source::markdown(source));
+    }
     findings_into(&mut out, &plan.findings);
     let told: Vec<&ObjectPlan> = plan
         .objects
@@ -83,20 +88,26 @@ fn findings_into(out: &mut String, findings: &[Finding]) {
         return;
     }
     for finding in findings {
-        let word = match finding.severity {
-            Severity::Error => "error",
-            Severity::Warning => "warning",
-        };
-        out.push_str(&format!("- **{word}** {}", escape(&finding.message)));
-        if let Some(at) = &finding.at {
-            out.push_str(&format!(" ({})", code(&at.to_string())));
-        }
-        if let Some(help) = &finding.help {
-            out.push_str(&format!("; {}", escape(help)));
-        }
-        out.push('\n');
+        out.push_str(&finding_line(finding));
     }
     out.push('\n');
+}
+
+/// One finding, as one point of a list.
+pub(super) fn finding_line(finding: &Finding) -> String {
+    let word = match finding.severity {
+        Severity::Error => "error",
+        Severity::Warning => "warning",
+    };
+    let mut out = format!("- **{word}** {}", escape(&finding.message));
+    if let Some(at) = &finding.at {
+        out.push_str(&format!(" ({})", code(&at.to_string())));
+    }
+    if let Some(help) = &finding.help {
+        out.push_str(&format!("; {}", escape(help)));
+    }
+    out.push('\n');
+    out
 }
 
 fn rows(out: &mut String, object: &ObjectPlan) {

@@ -6,17 +6,18 @@ use std::collections::BTreeMap;
 
 use anstyle::Style;
 
-use super::findings;
 use super::layout::{
     BAD, BOLD, DIM, GOOD, WARN, WIDTH, clean, count, flow, hanging, paint, seconds, value, wrap,
 };
+use super::{findings, source};
 use crate::model::change::{Action, Change, Drift, Hold, Risk};
 use crate::model::operation::{Effect, operation};
 use crate::model::plan::{ObjectPlan, Plan, Rollout, Status, Verdict};
 
 /// The whole plan.
 pub fn text(plan: &Plan) -> String {
-    let mut out = findings::text(&plan.findings);
+    let mut out = plan.source.as_ref().map_or_else(String::new, source::text);
+    out.push_str(&findings::text(&plan.findings));
     let mut apps: BTreeMap<&str, Vec<&ObjectPlan>> = BTreeMap::new();
     for object in &plan.objects {
         apps.entry(&object.key.app).or_default().push(object);
@@ -377,6 +378,7 @@ pub(crate) mod tests {
                 errors: 0,
                 least_seconds: 0,
             },
+            source: None,
         }
     }
 

@@ -56,9 +56,13 @@ struct Use {
 
 /// The name of the environment in the file `name`, if it stands directly in the folder for them.
 pub(super) fn environment_of<'n>(root: &str, name: &'n str) -> Option<&'n str> {
-    let below = name.strip_prefix(root.trim_end_matches('/'))?;
-    let file = below.strip_prefix('/')?.strip_prefix(FOLDER)?;
-    let file = file.strip_prefix('/')?;
+    let below = match root {
+        "" => name,
+        root => name
+            .strip_prefix(root.trim_end_matches('/'))?
+            .strip_prefix('/')?,
+    };
+    let file = below.strip_prefix(FOLDER)?.strip_prefix('/')?;
     let stem = file.strip_suffix(".yaml").or(file.strip_suffix(".yml"))?;
     (!stem.contains('/')).then_some(stem)
 }

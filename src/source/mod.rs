@@ -21,6 +21,7 @@ mod bytes;
 pub mod environment;
 mod frame;
 mod frozen;
+pub mod git;
 mod header;
 mod hidden;
 #[cfg(test)]
@@ -42,6 +43,9 @@ mod yaml;
 
 pub use header::API_VERSION;
 pub use watch::{Watch, fingerprint};
+
+/// The rule of the finding that a desired state without any document has.
+pub const NO_DOCUMENTS: &str = "no-documents";
 
 /// A kind, as far as the shape of its documents goes.
 #[derive(Clone, Copy, Debug)]
@@ -190,6 +194,40 @@ pub fn load_files<'f>(
     finish(set, &texts, &environments, "given", check)
 }
 
+/// The same from the files of a commit, of which some may be odd.
+pub fn load_commit(
+    content: &git::Content,
+    shown: &str,
+    environment: Option<&str>,
+    kinds: &[KindShape<'_>],
+    check: impl FnOnce(DesiredSet) -> DesiredSet,
+) -> DesiredSet {
+    let mut set = DesiredSet::default();
+    let mut texts = BTreeMap::new();
+    let given: Vec<(String, String, Vec<u8>)> = content
+        .files
+        .iter()
+        .filter(|(_, bytes)| !environment::holds_documents(bytes))
+        .filter_map(|(name, bytes)| {
+            let of = environment::environment_of(&content.folder, name)?;
+            Some((of.to_owned(), name.clone(), bytes.clone()))
+        })
+        .collect();
+    let (mut environments, given) = Environments::read(environment, &given, &mut set.findings);
+    texts.extend(given);
+    for (name, bytes) in &content.files {
+        if !texts.contains_key(name) {
+            let text = read::file(&mut set, name, bytes, kinds, &mut environments);
+            texts.insert(name.clone(), text);
+        }
+    }
+    for finding in &content.odd {
+        set.findings.push(finding.clone());
+        set.frozen = Frozen::All;
+    }
+    finish(set, &texts, &environments, shown, check)
+}
+
 fn finish(
     mut set: DesiredSet,
     texts: &BTreeMap<String, Text>,
@@ -202,7 +240,7 @@ fn finish(
         set.frozen = Frozen::All;
         set.findings.push(
             Finding::error(
-                "no-documents",
+                NO_DOCUMENTS,
                 format!("the desired-state folder {root} holds no document"),
             )
             .help("write a document into a .yaml file below it; nothing is written without one"),

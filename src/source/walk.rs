@@ -17,13 +17,13 @@ use crate::model::finding::Finding;
 /// Bytes of one file: 1 MiB. The largest estate seen in one file has a tenth of it.
 pub(super) const FILE_BYTES: u64 = 1 << 20;
 /// Bytes of all files together: 64 MiB.
-const ALL_BYTES: u64 = 64 << 20;
+pub(super) const ALL_BYTES: u64 = 64 << 20;
 /// Files read.
 pub(super) const FILES: usize = 10_000;
 /// Names looked at, of any kind.
-const NAMES: usize = 100_000;
+pub(super) const NAMES: usize = 100_000;
 /// Folders in folders.
-const DEPTH: usize = 64;
+pub(super) const DEPTH: usize = 64;
 
 /// What the walk meets, in the order of names.
 pub(super) enum Met {
@@ -369,7 +369,7 @@ pub(super) fn is_ignored(name: &[u8]) -> bool {
             .any(|end| name.ends_with(end))
 }
 
-fn is_yaml(name: &[u8]) -> bool {
+pub(super) fn is_yaml(name: &[u8]) -> bool {
     let name = name.to_ascii_lowercase();
     name.ends_with(b".yaml") || name.ends_with(b".yml")
 }

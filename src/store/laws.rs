@@ -17,6 +17,7 @@ use crate::model::change::{Drift, Risk, Step};
 use crate::model::entry::{Entry, GENESIS, Outcome, Record};
 use crate::model::key::ResourceKey;
 use crate::model::memory::{CameLate, LastWrite, ObjectMemory, OpenIntent, PastWrite};
+use crate::model::source::CommitId;
 use crate::model::status::ObjectStatus;
 use crate::model::tree::{FieldPath, Tree, to_tree};
 
@@ -80,17 +81,27 @@ fn record() -> impl Strategy<Value = Record> {
         Just(Outcome::Superseded),
     ];
     prop_oneof![
-        (".{0,9}", key(), step(), drifts, risk, ".{0,9}", 0..3u64).prop_map(
-            |(id, key, step, drift, risk, plan, tasks)| Record::Intent {
-                id,
-                key,
-                step,
-                drift,
-                risk,
-                plan,
-                tasks
-            }
-        ),
+        (
+            ".{0,9}",
+            key(),
+            step(),
+            drifts,
+            risk,
+            ".{0,9}",
+            (0..3u64, commit())
+        )
+            .prop_map(|(id, key, step, drift, risk, plan, (tasks, commit))| {
+                Record::Intent {
+                    id,
+                    key,
+                    step,
+                    drift,
+                    risk,
+                    plan,
+                    tasks,
+                    commit,
+                }
+            }),
         (".{0,9}", key(), outcome, tree()).prop_map(|(intent, key, outcome, detail)| {
             Record::Outcome {
                 intent,
@@ -100,6 +111,10 @@ fn record() -> impl Strategy<Value = Record> {
             }
         }),
     ]
+}
+
+fn commit() -> impl Strategy<Value = Option<CommitId>> {
+    prop::option::of("[0-9a-f]{40}".prop_map(|text| CommitId::parse(&text).unwrap()))
 }
 
 /// A whole chain of `shop`.
@@ -137,16 +152,20 @@ fn memory() -> impl Strategy<Value = ObjectMemory> {
         ".{0,9}",
         tree(),
         prop::collection::vec(drift(), 0..2),
+        commit(),
     );
     let open = open
-        .prop_map(|(id, at, token, operation, step, drift)| OpenIntent {
-            id,
-            at,
-            token,
-            operation,
-            step,
-            drift,
-        })
+        .prop_map(
+            |(id, at, token, operation, step, drift, commit)| OpenIntent {
+                id,
+                at,
+                token,
+                operation,
+                step,
+                drift,
+                commit,
+            },
+        )
         .boxed();
     let write = (".{0,9}", instant()).prop_map(|(intent, at)| LastWrite { intent, at });
     let past = (instant(), ".{0,9}").prop_map(|(at, correction)| PastWrite { at, correction });

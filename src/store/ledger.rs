@@ -15,6 +15,7 @@ use crate::model::change::{Drift, Risk, Step};
 use crate::model::entry::{Outcome, Record};
 use crate::model::key::ResourceKey;
 use crate::model::memory::{ObjectMemory, OpenIntent};
+use crate::model::source::CommitId;
 use crate::model::tree::{Tree, to_tree};
 
 /// A write that is about to be sent.
@@ -36,6 +37,8 @@ pub struct NewIntent {
     pub tasks: u64,
     /// The digest of the approval that it uses up, if it is made under one.
     pub approval: Option<String>,
+    /// The commit whose documents ask for it, where they are of one.
+    pub commit: Option<CommitId>,
 }
 
 /// What became of a write.
@@ -131,6 +134,7 @@ impl Store {
             risk: intent.risk,
             plan: intent.plan.clone(),
             tasks: intent.tasks,
+            commit: intent.commit.clone(),
         };
         for attempt in 1..=ATTEMPTS {
             let entry = self.next_entry(lease, record.clone()).await?;
@@ -141,6 +145,7 @@ impl Store {
                 operation: intent.step.operation.clone(),
                 step: to_tree(&intent.step),
                 drift: intent.drift.clone(),
+                commit: intent.commit.clone(),
             };
             let open = Put::builder()
                 .table_name(&self.table.name)

@@ -3,6 +3,8 @@
 //! | pk | sk | what |
 //! |---|---|---|
 //! | `account#region` | `APP#app` | that the app has rows |
+//! | | `PIN#app` | the commit that a person set the app to |
+//! | | `SOURCE#id` | the commit of a Git source that is in force, and the one on hold |
 //! | `account#region#app` | `LEASE` | who may write the app |
 //! | | `HEAD` | where its chain ends |
 //! | | `ENTRY#000000000001` | the chain |
@@ -52,6 +54,8 @@ pub(super) const APPROVAL_ENTRY: &str = "APPROVAL#";
 pub(super) const CONTROL: &str = "CONTROL#";
 pub(super) const LEASH: &str = "CONTROL#LEASH#";
 pub(super) const PAUSE: &str = "CONTROL#PAUSE#";
+pub(super) const PIN: &str = "PIN#";
+pub(super) const SOURCE: &str = "SOURCE#";
 /// Where a row's JSON stands.
 pub(super) const BODY: &str = "body";
 

@@ -89,6 +89,7 @@ fn wait(token: u8, ours: u8, quiet: Duration, age: Duration) -> Duration {
         operation: String::new(),
         step: Tree::Null,
         drift: Vec::new(),
+        commit: None,
     };
     still_to_wait(&open, ours.into(), quiet, now)
 }

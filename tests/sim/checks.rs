@@ -137,6 +137,7 @@ fn intent(id: &str, token: u64, operation: &str) -> Record {
         risk: Risk::Routine,
         plan: String::new(),
         tasks: 0,
+        commit: None,
     }
 }
 

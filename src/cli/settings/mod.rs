@@ -10,10 +10,13 @@ use std::time::Duration;
 use serde::Deserialize;
 use serde_saphyr::{Location, Spanned};
 
+use self::source::GitSettings;
 use super::store_spec::StoreSpec;
 use crate::control::policy::ChangePolicy;
 use crate::control::spec::PolicySpec;
 use crate::notify::receiver::Receiver;
+
+pub mod source;
 
 /// The file that is read when `--settings` names no other.
 pub const SETTINGS_FILE: &str = "evenkeel.yaml";
@@ -39,6 +42,8 @@ pub struct Settings {
     pub environment: Option<String>,
     /// What no Policy document can pass.
     pub ceiling: Option<ChangePolicy>,
+    /// The Git repository that the desired state is read from where no folder is typed.
+    pub source: Option<GitSettings>,
 }
 
 /// A settings file that cannot be used.
@@ -132,6 +137,7 @@ struct Written {
     change_notices: Option<Vec<Spanned<notify::WrittenReceiver>>>,
     environment: Option<Spanned<String>>,
     ceilings: Option<Spanned<PolicySpec>>,
+    source: Option<source::WrittenSource>,
 }
 
 /// What is wrong with a value, and where it stands.
@@ -152,6 +158,7 @@ impl Written {
             change_notices: notify::meant(self.change_notices, true)?,
             environment: understood(self.environment, |text: &str| Ok(text.to_owned()))?,
             ceiling: understood(self.ceilings, ceilings::ceiling)?,
+            source: self.source.map(source::WrittenSource::meant).transpose()?,
         })
     }
 }
@@ -282,7 +289,7 @@ mod tests {
         assert_eq!(
             fault("region: eu-central-1\nacount: x\n"),
             "evenkeel.yaml:2:1: `acount` is not a setting; did you mean `account`? \
-             (there are account, ceilings, changeNotices, environment, interval, notify, region, store)"
+             (there are account, ceilings, changeNotices, environment, interval, notify, region, source, store)"
         );
     }
 

@@ -285,6 +285,7 @@ fn a_foreign_revision_is_seen_while_the_write_that_overtook_it_has_no_outcome_ye
         operation: "ecs.UpdateService".into(),
         step: json!({"operation": "ecs.UpdateService", "detail": detail}),
         drift: Vec::new(),
+        commit: None,
     });
     let seen = world.decide(bigger()).remember;
     assert_eq!(seen["overtaken"], json!({"revision": arn(9), "by": arn(8)}));
