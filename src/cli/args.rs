@@ -2,6 +2,7 @@
 
 pub mod author;
 mod printed;
+mod stored;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -11,6 +12,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use self::author::{FmtArgs, ImportArgs, RenderArgs};
 pub use self::printed::IamPolicyArgs;
+pub use self::stored::{LockArgs, LockCommand, StoreArgs, StoreCommand};
 use super::git_args;
 use super::history::Since;
 use super::settings::{SETTINGS_FILE, duration, nearest};
@@ -411,58 +413,6 @@ pub struct HistoryArgs {
     /// Through which door.
     #[command(flatten)]
     pub aws: AwsArgs,
-}
-
-/// `lock`.
-#[derive(Args, Debug)]
-pub struct LockArgs {
-    /// Which.
-    #[command(subcommand)]
-    pub command: LockCommand,
-}
-
-/// What to do with leases.
-#[derive(Debug, Subcommand)]
-pub enum LockCommand {
-    /// Show who holds which app.
-    List {
-        /// How.
-        #[command(flatten)]
-        format: FormatArgs,
-        /// Through which door.
-        #[command(flatten)]
-        aws: AwsArgs,
-    },
-    /// Take an app's lease away from its holder, who can write nothing more.
-    Release {
-        /// Whose lease.
-        app: String,
-        /// Why; it is recorded.
-        #[arg(long, value_name = "TEXT")]
-        reason: String,
-        /// Through which door.
-        #[command(flatten)]
-        aws: AwsArgs,
-    },
-}
-
-/// `store`.
-#[derive(Args, Debug)]
-pub struct StoreArgs {
-    /// Which.
-    #[command(subcommand)]
-    pub command: StoreCommand,
-}
-
-/// What to do with the store.
-#[derive(Debug, Subcommand)]
-pub enum StoreCommand {
-    /// Create the table; with point-in-time recovery and deletion protection on DynamoDB.
-    Create {
-        /// Through which door.
-        #[command(flatten)]
-        aws: AwsArgs,
-    },
 }
 
 #[cfg(test)]

@@ -13,10 +13,6 @@ use crate::model::tree::Tree;
 use crate::store::{Fence, Late};
 
 /// One thing that the ledger says.
-#[expect(
-    clippy::large_enum_variant,
-    reason = "nearly every line is an entry, and a report has a page of them"
-)]
 #[derive(Clone, Debug)]
 pub enum Line {
     /// An entry of a chain.
