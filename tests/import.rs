@@ -96,7 +96,9 @@ async fn a_plan_of_an_imported_example_is_empty() {
         let rig = Rig::new().await;
         rig.twin.world(estate::out_of_order).unwrap();
         let package = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));
-        let example = load(&package.join("examples").join(folder));
+        let mut example = load(&package.join("examples").join(folder));
+        // Its windows are not open at noon.
+        example.policies.clear();
         rig.apply(&example, Wait::ForRollouts).await;
         assert_eq!(rig.plan(&example).await.verdict(), Verdict::InOrder);
         let imported = import(&rig.engine, &wish).await.unwrap();

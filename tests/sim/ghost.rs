@@ -6,6 +6,7 @@ use std::time::Duration;
 use evenkeel::aws::door::CALL_TIMEOUT;
 use evenkeel::model::entry::{Entry, GENESIS, Outcome, Record};
 use evenkeel::model::key::ResourceKey;
+use evenkeel::model::memory::SETTLING_BOUND;
 
 use super::estate::AppWish;
 use super::happening::{Happening, Touch, Who, objects_of};
@@ -79,6 +80,8 @@ pub struct Write {
     pub who: Who,
     pub sent: usize,
     pub landed: usize,
+    /// Whether it landed when an effect would long have had to show: such a one is looked for afterwards.
+    pub beyond: bool,
     /// Whether its sender has said that it does not know.
     pub unknown: bool,
     pub outcome: Option<Outcome>,
@@ -186,11 +189,13 @@ impl Ghost {
             }
             Happening::Landed(landed) => {
                 let intent = landed.sent.intent.as_ref();
+                let sent = &landed.sent;
+                let after = landed.at.saturating_sub(sent.at);
+                let late = after > CALL_TIMEOUT;
                 if let Some(write) = intent.and_then(|i| self.writes.get_mut(i)) {
                     write.landed += 1;
+                    write.beyond |= after > CALL_TIMEOUT + SETTLING_BOUND;
                 }
-                let sent = &landed.sent;
-                let late = landed.at.saturating_sub(sent.at) > CALL_TIMEOUT;
                 if sent.operation == "ecs.UpdateService" && (late || landed.again) {
                     let services = objects_of(&sent.operation, &sent.input);
                     self.overtaken.extend(services);
@@ -240,6 +245,7 @@ impl Ghost {
                     who,
                     sent: 0,
                     landed: 0,
+                    beyond: false,
                     unknown: false,
                     outcome: None,
                 };

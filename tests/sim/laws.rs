@@ -288,8 +288,9 @@ fn late_effects_come_before_the_next(ghost: &Ghost, now: &Happening) -> Option<S
     ))
 }
 
-/// How long what was begun before newer documents came may take to its intent: the store's retries.
-const BEGUN: Duration = Duration::from_secs(45);
+/// How long what was begun before newer documents came may take to its intent: the store's eight
+/// attempts with their pauses, on a clock that runs a tenth too slow.
+const BEGUN: Duration = Duration::from_secs(55);
 
 fn no_write_from_old_documents(ghost: &Ghost, now: &Happening) -> Option<String> {
     let Happening::Appended { who, entry, at } = now else {
@@ -534,7 +535,9 @@ fn outcomes_are_true(ghost: &Ghost, now: &Happening) -> Option<String> {
         Outcome::Applied if write.landed == 0 && by_sender && !ghost.resolves(*who, write) => {
             Some("its sender has no answer to say so")
         }
-        Outcome::NotApplied if write.landed > 0 && registers => Some("it had landed"),
+        Outcome::NotApplied if write.landed > 0 && registers && !write.beyond => {
+            Some("it had landed")
+        }
         _ => None,
     }
     .map(|why| format!("{outcome:?} of {} of {}: {why}", write.operation, write.key))

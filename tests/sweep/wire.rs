@@ -34,6 +34,8 @@ pub struct Passed {
     pub side: Side,
     /// `ecs.UpdateService`, `store.PutItem`.
     pub name: String,
+    /// Which sort of row an item is put into: `STATUS`.
+    pub row: Option<String>,
     pub effect: Effect,
 }
 
@@ -315,6 +317,7 @@ pub fn named(side: Side, incoming: &Incoming) -> Passed {
                 _ => Effect::Read,
             },
             name,
+            row: None,
         },
         Side::Store => Passed {
             side,
@@ -325,6 +328,10 @@ pub fn named(side: Side, incoming: &Incoming) -> Passed {
                 _ => Effect::Write,
             },
             name: format!("store.{}", incoming.operation),
+            row: incoming.input["Item"]["sk"]["S"]
+                .as_str()
+                .and_then(|sk| sk.split('#').next())
+                .map(str::to_owned),
         },
     }
 }
