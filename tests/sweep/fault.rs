@@ -270,7 +270,7 @@ pub fn sweep(scenario: &Scenario, options: &Options) -> Summary {
 
 /// Whether what the scenario is about is promised under such a fault, or why not.
 fn promised_beside(kind: Kind, scenario: &Scenario, passed: &Passed) -> Result<(), &'static str> {
-    let is_late = matches!(kind, Kind::LateBeyond | Kind::Twice);
+    let is_late = matches!(kind, Kind::LateSoon | Kind::LateBeyond | Kind::Twice);
     if is_late && matches!(passed.row.as_deref(), Some("STATUS" | "DRIFT")) {
         return Err(
             "what is told to people is put without a lease: what lands late stands until the next look",
