@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use super::Inputs;
 use crate::control::approval::Reach;
-use crate::control::gate::paused;
+use crate::control::gate::{needed, paused};
 use crate::control::state::AppControl;
 use crate::kinds::Allow;
 use crate::model::change::{Change, Hold, Risk};
@@ -71,16 +71,16 @@ fn change_violation(
         return Some("a write to an object that was not read".to_owned());
     }
     let control = inputs.memory.control.apps.get(&object.key.app);
-    let approved = |app: &AppControl| {
-        app.in_use.contains_key(&object.key)
-            || app.approvals.people(&object.pin, Reach::InTime, inputs.now) > 0
-    };
-    if change.risk == Risk::Destructive && !control.is_some_and(approved) {
-        let force = inputs
-            .memory
-            .control
-            .in_force(inputs.set, &object.key.app, inputs.now);
-        if inputs.policy.destructive == Allow::No || force.asks() {
+    if change.risk == Risk::Destructive {
+        let known = &inputs.memory.control;
+        let force = known.in_force(inputs.set, &object.key.app, inputs.now);
+        let need = needed(&force.policy, Risk::Destructive);
+        let approved = |app: &AppControl| {
+            app.in_use.contains_key(&object.key)
+                || app.approvals.people(&object.pin, Reach::InTime, inputs.now) >= need
+        };
+        let flagged = inputs.policy.destructive == Allow::Yes && !force.asks();
+        if !flagged && !control.is_some_and(approved) {
             return Some("a destructive write that nobody allowed".to_owned());
         }
     }
