@@ -13,6 +13,7 @@ use evenkeel::twin::World;
 use evenkeel::twin::ecs::RolloutState;
 use evenkeel::twin::estate::FargateService;
 use evenkeel::twin::faults::Fault;
+use evenkeel::twin::wire::TwinError;
 use serde_json::json;
 
 use crate::rig::{Rig, complaints, load};
@@ -29,19 +30,31 @@ enum Ci {
     FromLive,
     /// From a template of its own, which knows the old size.
     FromTemplate,
+    /// From a template of its own, which knows the new size already.
+    FromNewTemplate,
 }
 
 impl Ci {
     fn deploy(self, w: &mut World, image: &str) {
         let done = match self {
             Ci::FromLive => w.deploy_image("main", "web", image),
-            Ci::FromTemplate => w.deploy_changed("main", "web", |definition| {
-                definition.insert("cpu".into(), json!("256"));
-                definition.insert("memory".into(), json!("512"));
-                definition["containerDefinitions"][0]["image"] = json!(image);
-            }),
+            Ci::FromTemplate => Self::deploy_sized(w, image, "256", "512"),
+            Ci::FromNewTemplate => Self::deploy_sized(w, image, "512", "1024"),
         };
         done.unwrap();
+    }
+
+    fn deploy_sized(
+        w: &mut World,
+        image: &str,
+        cpu: &str,
+        memory: &str,
+    ) -> Result<String, TwinError> {
+        w.deploy_changed("main", "web", |definition| {
+            definition.insert("cpu".into(), json!(cpu));
+            definition.insert("memory".into(), json!(memory));
+            definition["containerDefinitions"][0]["image"] = json!(image);
+        })
     }
 }
 
@@ -188,5 +201,38 @@ async fn of_two_images_deployed_at_any_two_moments_the_later_runs_at_the_new_siz
     assert!(
         both * 10 >= cases * 9,
         "only {both} of {cases} were hit twice"
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn of_two_images_that_have_the_new_size_the_later_runs_whatever_our_writes_overtook() {
+    // Which deployment was first is told by time alone.
+    let latency = Duration::from_millis(20);
+    let (rig, set) = rig(latency).await;
+    rig.apply(&set, Wait::ForRollouts).await;
+    let update = rig.twin.world(|w| {
+        let mut calls = w.calls.all().iter();
+        1 + calls.position(|c| c.name == "ecs.UpdateService").unwrap()
+    });
+    // Our first write overtakes one image, so it is deployed again: at each moment of that comes another.
+    let mut overtaken_twice = 0;
+    for second in update + 1..update + 30 {
+        let case = format!("before call {update}, an UpdateService, and call {second}");
+        let (rig, set) = self::rig(latency).await;
+        rig.twin.world(|w| {
+            for (nth, image) in [(update, "app:v2"), (second, "app:v3")] {
+                let deploy = Side::Before.of(move |w| Ci::FromNewTemplate.deploy(w, image));
+                w.faults.at_any(nth, deploy);
+            }
+        });
+        converge(&rig, &set).await;
+        let image = ["app:v3", "app:v2"][rig.twin.world(|w| w.faults.waiting())];
+        overtaken_twice +=
+            usize::from(rig.twin.world(|w| w.calls.of("ecs.UpdateService").count()) > 2);
+        assert_the_image_runs_at_the_new_size(&rig, &set, image, &case).await;
+    }
+    assert!(
+        overtaken_twice > 0,
+        "no image was deployed at the very moment of the second write"
     );
 }

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use evenkeel::engine::apply::Wait;
 use evenkeel::engine::progress::Silent;
+use evenkeel::model::change::Hold;
 use evenkeel::model::document::DesiredSet;
 use evenkeel::model::pass::{Ended, Pass, PassVerdict};
 use evenkeel::model::scope::Scope;
@@ -105,4 +106,36 @@ async fn a_rollout_that_never_ends_is_not_waited_for_without_end() {
     let pass = rig.apply(&set, Wait::ForRollouts).await;
     assert_eq!(pass.verdict(), PassVerdict::Held);
     assert_eq!(states(&rig)[0], RolloutState::InProgress);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_write_of_something_else_does_not_hide_that_a_size_was_rolled_back() {
+    let (rig, set) = rig().await;
+    rig.twin.world(|w| {
+        w.ecs.rollouts.crash_after = Duration::from_secs(40);
+        w.ecs.rollouts.crashes.push(CrashRule {
+            family: Some("web".into()),
+            revision: Some(2),
+            ..CrashRule::default()
+        });
+    });
+    rig.apply(&set, Wait::No).await;
+    // The deployment still runs when the grace period is written, and nobody looks for hours.
+    let with_grace = load(
+        "apiVersion: evenkeel/v1alpha1\nkind: Service\nmetadata: {app: shop, name: web}\n\
+         spec: {cluster: main, cpu: 512, memory: 1024, healthCheckGracePeriodSeconds: 90}\n",
+    );
+    rig.apply(&with_grace, Wait::No).await;
+    let updates = rig.twin.world(|w| w.calls.of("ecs.UpdateService").count());
+    assert_eq!(updates, 2, "a size and a grace period");
+    rig.clock.sleep(Duration::from_secs(3 * 3600)).await;
+    // Its failed deployment has left the list: history tells, by the time of our write.
+    assert_eq!(states(&rig), [RolloutState::Completed]);
+    let plan = rig.plan(&with_grace).await;
+    assert!(
+        matches!(plan.objects[0].holds.as_slice(), [Hold::RolledBack { .. }]),
+        "{:#?}",
+        plan.objects[0]
+    );
+    assert!(plan.objects[0].change.is_none(), "{:#?}", plan.objects[0]);
 }

@@ -4,6 +4,8 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use jiff::Timestamp;
+
 use super::app::{AppFault, AppRun};
 use super::apply::{Pinned, untouched};
 use super::approach::{Done, Repair, was_shown};
@@ -233,7 +235,11 @@ impl AppRun<'_> {
         match driver.apply(step, earlier, permit).await {
             Ok(Applied { detail }) => {
                 done.sent += 1;
-                self.note_write(memory, &id, order, &detail);
+                self.note_write(memory, &id, order);
+                if driver.is_built_upon(step) {
+                    let fact = applied_fact(step, &detail, self.engine.cell.clock.now());
+                    memory.facts.insert(applied_word(step), fact);
+                }
                 let outcome = NewOutcome {
                     memory: Some(memory.clone()),
                     ..end(Outcome::Applied, detail.clone())
@@ -409,22 +415,13 @@ impl AppRun<'_> {
     }
 
     /// What an applied step leaves in the object's memory.
-    fn note_write(
-        &self,
-        memory: &mut ObjectMemory,
-        intent: &str,
-        order: &Order<'_>,
-        detail: &Tree,
-    ) {
+    fn note_write(&self, memory: &mut ObjectMemory, intent: &str, order: &Order<'_>) {
         let now = self.engine.cell.clock.now();
         memory.last_write = Some(LastWrite {
             intent: intent.to_owned(),
             at: now,
         });
         memory.settling_until = Some(now + SETTLING_BOUND);
-        memory
-            .facts
-            .insert(applied_word(order.step), applied_fact(order.step, detail));
         if order.index + 1 == order.change.steps.len() {
             memory.writes.push(PastWrite {
                 at: now,
@@ -436,13 +433,13 @@ impl AppRun<'_> {
     }
 }
 
-/// Under which word the newest application of an operation is remembered: a later step may need
-/// what an earlier one made, even after a crash between the two.
+/// Under which word the newest application of an operation is remembered, of those that something
+/// is built upon.
 pub(super) fn applied_word(step: &Step) -> String {
     format!("applied:{}", step.operation)
 }
 
-/// What is remembered of it.
-pub(super) fn applied_fact(step: &Step, detail: &Tree) -> Tree {
-    serde_json::json!({"step": step.detail, "result": detail})
+/// What is remembered of it; `at` is when its outcome was known.
+pub(super) fn applied_fact(step: &Step, detail: &Tree, at: Timestamp) -> Tree {
+    serde_json::json!({"step": step.detail, "result": detail, "at": at})
 }

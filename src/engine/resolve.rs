@@ -65,10 +65,12 @@ impl Engine {
                 intent: open.id.clone(),
                 at: now,
             });
-            if let Some(step) = &step {
+            if let (Some(step), Some(driver)) = (&step, self.driver(&key.kind))
+                && driver.is_built_upon(step)
+            {
                 after
                     .facts
-                    .insert(applied_word(step), applied_fact(step, &detail));
+                    .insert(applied_word(step), applied_fact(step, &detail, now));
             }
         } else if let (Some(step), Some(driver)) = (&step, self.driver(&key.kind))
             && driver.late_effect(step) == LateEffect::Hides

@@ -385,6 +385,14 @@ pub trait Driver: Send + Sync {
         permit: Permit,
     ) -> BoxFuture<'a, Result<Applied, StepError>>;
 
+    /// Whether something is built upon `step` later, so that what it left has to outlive the controller:
+    /// a later step of its change needs it after a crash between the two, or a later decision does.
+    /// The newest such step of an operation is remembered. Default: none is.
+    fn is_built_upon(&self, step: &Step) -> bool {
+        let _ = step;
+        false
+    }
+
     /// Whether an effect of `step` that comes late shows when the object is looked at.
     fn late_effect(&self, step: &Step) -> LateEffect {
         let _ = step;

@@ -14,6 +14,7 @@ use super::effect;
 use super::facts::family_revision;
 use super::look;
 use super::look_scaling::Widths;
+use super::past;
 use super::revision::{self, Revisions, unusable};
 use super::size::{Size, registration, tags_full};
 use super::unmoved;
@@ -271,6 +272,10 @@ impl Driver for ServiceDriver {
         permit: Permit,
     ) -> BoxFuture<'a, Result<Applied, StepError>> {
         Box::pin(self.write(step, earlier, permit))
+    }
+
+    fn is_built_upon(&self, step: &Step) -> bool {
+        past::is_part(step)
     }
 
     fn late_effect(&self, step: &Step) -> LateEffect {

@@ -7,7 +7,7 @@ use futures_util::future::join;
 
 use super::aws::ServiceDriver;
 use super::decide::{forbidden, object};
-use super::facts::{Facts, History, Revision};
+use super::facts::{Facts, History};
 use super::look_scaling::{self, Depth};
 use super::revision::{at_once, unusable};
 use super::scaling::resource_id;
@@ -220,7 +220,8 @@ fn one_of(answer: &Tree, name: &str) -> Found {
 }
 
 /// Puts the size of the PRIMARY deployment's revision into the facts of those services whose
-/// documents name a size, and the revisions that stand beside one of ours.
+/// documents name a size, and the revisions that stand beside it: even one that somebody else made may
+/// be there by a write of ours, and may have overtaken what stands beside it.
 async fn revisions(
     driver: &ServiceDriver,
     wanted: &[Wanted],
@@ -231,26 +232,10 @@ async fn revisions(
     for w in &sized {
         if let Some(Found::There(there)) = services.get(&w.key) {
             arns.extend(there.1.runs().map(str::to_owned));
+            arns.extend(other_revisions(&there.1));
         }
     }
-    let mut read = driver.revisions.fetch(&driver.cell, arns).await;
-    let mut beside = BTreeSet::new();
-    for w in &sized {
-        if let Some(Found::There(there)) = services.get(&w.key) {
-            let primary = there.1.runs().and_then(|arn| read.get(arn));
-            if matches!(
-                primary,
-                Some(Ok(Revision {
-                    intent: Some(_),
-                    ..
-                }))
-            ) {
-                beside.extend(other_revisions(&there.1));
-            }
-        }
-    }
-    beside.retain(|arn| !read.contains_key(arn));
-    read.extend(driver.revisions.fetch(&driver.cell, beside).await);
+    let read = driver.revisions.fetch(&driver.cell, arns).await;
     for w in &sized {
         let Some(found) = services.get_mut(&w.key) else {
             continue;

@@ -1,13 +1,15 @@
 //! The past: what our own earlier writes to a service were, and what became of them.
 //!
 //! Pure: reads the facts that the engine keeps of applied steps, `applied:<operation>`, each
-//! `{step, result}`.
+//! `{step, result, at}`.
 
 use jiff::{SignedDuration, Timestamp};
 use serde_json::json;
 
 use super::facts::{Deployment, Facts, History, Revision, family_revision, parts};
 use super::size::Size;
+use super::unmoved::REPLACES;
+use crate::model::change::Step;
 use crate::model::memory::ObjectMemory;
 use crate::model::tree::{Tree, to_tree};
 
@@ -28,7 +30,9 @@ pub struct Written {
     pub base: String,
     /// The size, as in [`size_tree`].
     pub size: Tree,
-    /// The deployment that it made, where the answer said so.
+    /// The deployment that it was to replace, where it is known: an id.
+    replaced: Option<String>,
+    /// The deployment that it made, where the answer said so: an id.
     deployment: Option<String>,
     /// When.
     at: Option<Timestamp>,
@@ -37,6 +41,13 @@ pub struct Written {
 /// A size as steps and memory hold it.
 pub fn size_tree(size: &Size) -> Tree {
     json!({"cpu": size.cpu, "memory": size.memory, "containers": to_tree(&size.containers)})
+}
+
+/// Whether `step` belongs to the past that is read here: it makes a revision, or points the service
+/// at one. A write of anything else must not take its place, or what the revision's deployment
+/// overtook, and whether it was rolled back, would be forgotten with it.
+pub(super) fn is_part(step: &Step) -> bool {
+    step.detail.get("base").is_some()
 }
 
 fn applied<'m>(memory: &'m ObjectMemory, operation: &str, half: &str) -> Option<&'m Tree> {
@@ -53,6 +64,7 @@ fn instant(tree: Option<&Tree>) -> Option<Timestamp> {
 
 /// Our newest UpdateService that changed the revision.
 pub fn written(memory: &ObjectMemory) -> Option<Written> {
+    let fact = memory.facts.get("applied:ecs.UpdateService");
     let step = applied(memory, "ecs.UpdateService", "step");
     let result = applied(memory, "ecs.UpdateService", "result");
     let registered = applied(memory, "ecs.RegisterTaskDefinition", "result");
@@ -62,8 +74,9 @@ pub fn written(memory: &ObjectMemory) -> Option<Written> {
         revision: text(result, "taskDefinition")
             .or_else(|| text(step, "taskDefinition"))
             .or_else(|| text(registered, "taskDefinitionArn"))?,
+        replaced: text(step, REPLACES),
         deployment: text(result, "deployment"),
-        at: instant(result).or(memory.last_write.as_ref().map(|w| w.at)),
+        at: instant(result).or_else(|| instant(fact)),
     })
 }
 
@@ -79,6 +92,7 @@ fn perhaps_written(memory: &ObjectMemory) -> Option<Written> {
         base: text(step, "base")?,
         size: step?.get("size")?.clone(),
         revision: text(step, "taskDefinition").or_else(|| text(registered, "taskDefinitionArn"))?,
+        replaced: text(step, REPLACES),
         deployment: None,
         at: Some(open.at),
     })
@@ -174,10 +188,17 @@ pub fn overtaken(facts: &Facts, memory: &ObjectMemory) -> Option<String> {
     {
         return text(Some(known), "revision");
     }
-    let base = facts
+    // The deployment that ours was to replace. Where it has left the list, that of our base is as good,
+    // unless ours goes back to its base: that one is older than what it was to replace.
+    let goes_back = written.base == written.revision;
+    let replaced = facts
         .deployments
         .iter()
-        .find(|d| d.task_definition == written.base);
+        .find(|d| Some(&d.id) == written.replaced.as_ref())
+        .or_else(|| {
+            let mut others = facts.deployments.iter();
+            others.find(|d| !goes_back && d.task_definition == written.base)
+        });
     facts
         .deployments
         .iter()
@@ -187,10 +208,11 @@ pub fn overtaken(facts: &Facts, memory: &ObjectMemory) -> Option<String> {
             let foreign = facts.others.get(&d.task_definition);
             foreign.is_some_and(|r: &Revision| r.intent.is_none())
         })
-        // Older than ours, newer than what ours was made from.
+        // Older than ours, newer than what ours was to replace.
         .filter(|d| d.created_at <= primary.created_at)
-        .filter(|d| match base {
-            Some(base) => d.created_at > base.created_at,
+        .filter(|d| match replaced {
+            Some(replaced) => d.created_at > replaced.created_at,
+            None if goes_back => false,
             None => parts(&d.task_definition)
                 .zip(parts(&written.base))
                 .is_some_and(|((family, revision), (base_family, base))| {

@@ -263,6 +263,46 @@ fn a_foreign_revision_that_our_write_overtook_gets_the_size_at_once() {
 }
 
 #[test]
+fn a_foreign_revision_that_our_return_to_another_overtook_is_put_back_too() {
+    let mut world = world();
+    world.service["taskDefinition"] = json!(arn(9));
+    world.revision = task_definition(9, "512", "1024", json!([]));
+    // Revision 8 was ours and had overtaken 9. When it was undone, 10 had just been deployed.
+    world.memory.facts.insert(
+        "applied:ecs.UpdateService".into(),
+        json!({
+            "step": {"base": arn(9), "size": size(512, 1024), "replaces": "ecs-svc/8"},
+            "result": {"taskDefinition": arn(9), "deployment": "ecs-svc/9b", "at": now()},
+        }),
+    );
+    let mut back = deployment("PRIMARY", 9, "IN_PROGRESS", 1);
+    back["id"] = json!("ecs-svc/9b");
+    world.service["deployments"] = json!([
+        back,
+        deployment("ACTIVE", 10, "IN_PROGRESS", 2),
+        deployment("ACTIVE", 8, "IN_PROGRESS", 3),
+        deployment("ACTIVE", 9, "IN_PROGRESS", 4),
+    ]);
+    world.others = vec![
+        task_definition(10, "512", "1024", json!([])),
+        task_definition(8, "512", "1024", ours(json!([]))),
+    ];
+    let decision = world.decide(bigger());
+    assert_eq!(only(&decision).detail["taskDefinition"], json!(arn(10)));
+    // What was deployed before that is nothing that the return overtook.
+    let [back, new, ours, old] =
+        <[Value; 4]>::try_from(world.service["deployments"].as_array().unwrap().clone()).unwrap();
+    let mut older = new;
+    older["createdAt"] = deployment("ACTIVE", 10, "IN_PROGRESS", 5)["createdAt"].clone();
+    world.service["deployments"] = json!([back, ours, old, older]);
+    let decision = world.decide(bigger());
+    assert!(decision.steps.is_empty(), "{decision:?}");
+    world.service["deployments"] = json!([back, older]);
+    let decision = world.decide(bigger());
+    assert!(decision.steps.is_empty(), "{decision:?}");
+}
+
+#[test]
 fn a_foreign_revision_is_seen_while_the_write_that_overtook_it_has_no_outcome_yet() {
     let mut world = world();
     world.service["taskDefinition"] = json!(arn(8));
