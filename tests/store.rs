@@ -33,8 +33,8 @@ use evenkeel::model::tree::Tree;
 use evenkeel::store::embedded::{Engine, http_client};
 use evenkeel::store::{
     AcquireError, IntendError, LEASE_DURATION, Lease, LeaseError, LeaseState, NewIntent,
-    NewOutcome, Origin, Patience, Protection, ROW_MAX, Ready, SettleError, Store, StoreConfig,
-    StoreError,
+    NewOutcome, Origin, Patience, Protection, ROW_MAX, Ready, Recorded, SettleError, Store,
+    StoreConfig, StoreError,
 };
 
 const TABLE: &str = "evenkeel-test";
@@ -420,7 +420,8 @@ async fn memory_and_conditions_are_kept_by_object(world: &World) {
     store.remember(&lease, &key, &memory).await.unwrap();
     assert_eq!(store.memory("keep").await.unwrap()[&key], memory);
     let status = ObjectStatus::default();
-    store.put_status(&key, &status).await.unwrap();
+    let recorded = store.record_status(&key, None, &status).await.unwrap();
+    assert_eq!(recorded, Recorded::Ours);
     assert_eq!(store.statuses("keep").await.unwrap()[&key], status);
     assert!(store.apps().await.unwrap().contains(&"keep".to_owned()));
 }
@@ -948,20 +949,6 @@ async fn two_stores_taking_turns_leave_one_whole_chain_and_growing_tokens() {
     }
     assert!(tokens.windows(2).all(|w| w[0] < w[1]));
     assert_whole(&stores[0], 80).await;
-}
-
-#[tokio::test(start_paused = true)]
-async fn a_condition_that_did_not_change_is_not_written_again() {
-    let world = World::embedded().await;
-    let (store, script) = world.unlucky("me@a/1", &[]);
-    let status = ObjectStatus::default();
-    store.put_status(&web(), &status).await.unwrap();
-    script
-        .lock()
-        .unwrap()
-        .push_back(("PutItem", Misfortune::LostBefore));
-    store.put_status(&web(), &status).await.unwrap();
-    assert_eq!(script.lock().unwrap().len(), 1, "it was written again");
 }
 
 #[tokio::test(start_paused = true)]

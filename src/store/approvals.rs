@@ -6,6 +6,7 @@ use aws_sdk_dynamodb::types::{Put, TransactWriteItem};
 
 use super::Store;
 use super::call::{ATTEMPTS, Before, Transacted};
+use super::chain::follows;
 use super::error::StoreError;
 use super::rows;
 use crate::control::approval::{ApprovalEntry, ApprovalRecord, Reach, Standing};
@@ -138,16 +139,7 @@ impl Store {
                     ("hash", rows::text(&entry.hash)),
                 ],
             )));
-        let head = if entry.seq == 1 {
-            head.condition_expression("attribute_not_exists(#pk)")
-                .expression_attribute_names("#pk", "pk")
-        } else {
-            head.condition_expression("#seq = :seq AND #hash = :hash")
-                .expression_attribute_names("#seq", "seq")
-                .expression_attribute_names("#hash", "hash")
-                .expression_attribute_values(":seq", rows::number(entry.seq - 1))
-                .expression_attribute_values(":hash", rows::text(&entry.prev))
-        };
+        let head = follows(head, entry);
         let sk = rows::numbered(rows::APPROVAL_ENTRY, entry.seq);
         let body = self.table.json(&pk, &sk, entry)?;
         let line = Put::builder()

@@ -1,12 +1,13 @@
 //! Chains: how entries are read, and how one more is hung on the end.
 
+use aws_sdk_dynamodb::types::builders::PutBuilder;
 use aws_sdk_dynamodb::types::{Put, TransactWriteItem};
 
 use super::Store;
 use super::error::StoreError;
 use super::lease::Lease;
 use super::rows;
-use crate::model::chain::{Head, ends};
+use crate::model::chain::{Head, Link, ends};
 use crate::model::entry::{Entry, GENESIS, Record};
 
 /// How often a chain is read until it stands still for as long as that takes. A writer adds an entry
@@ -114,13 +115,17 @@ impl Store {
         Ok(Some(head))
     }
 
-    /// The entry that comes after the head as it is now.
+    /// The entry that comes after the head as it is now, or as our own last entry left it.
     pub(super) async fn next_entry(
         &self,
         lease: &Lease,
         record: Record,
     ) -> Result<Entry, StoreError> {
-        let head = match self.head(&self.pk(lease.app())).await? {
+        let known = match lease.take_end() {
+            Some(head) => Some(head),
+            None => self.head(&self.pk(lease.app())).await?,
+        };
+        let head = match known {
             Some(head) => head,
             // Before the first entry, or its row is gone.
             None => {
@@ -159,16 +164,7 @@ impl Store {
                     ("token", rows::number(entry.token)),
                 ],
             )));
-        let head = if entry.seq == 1 {
-            head.condition_expression("attribute_not_exists(#pk)")
-                .expression_attribute_names("#pk", "pk")
-        } else {
-            head.condition_expression("#seq = :seq AND #hash = :hash")
-                .expression_attribute_names("#seq", "seq")
-                .expression_attribute_names("#hash", "hash")
-                .expression_attribute_values(":seq", rows::number(entry.seq - 1))
-                .expression_attribute_values(":hash", rows::text(&entry.prev))
-        };
+        let head = follows(head, entry);
         let kind = match entry.record {
             Record::Intent { .. } => "Intent",
             Record::Outcome { .. } => "Outcome",
@@ -200,4 +196,19 @@ impl Store {
         let row = self.table.get(&self.pk(&entry.app), &sk).await?;
         Ok(row.is_some_and(|row| rows::text_of(&row, "hash") == Ok(entry.hash.as_str())))
     }
+}
+
+/// `head`, the row that says where a chain ends, as one that goes on to `entry` from the entry before and
+/// from no other.
+pub(super) fn follows(head: PutBuilder, entry: &impl Link) -> PutBuilder {
+    if entry.seq() == 1 {
+        return head
+            .condition_expression("attribute_not_exists(#pk)")
+            .expression_attribute_names("#pk", "pk");
+    }
+    head.condition_expression("#seq = :seq AND #hash = :hash")
+        .expression_attribute_names("#seq", "seq")
+        .expression_attribute_names("#hash", "hash")
+        .expression_attribute_values(":seq", rows::number(entry.seq() - 1))
+        .expression_attribute_values(":hash", rows::text(entry.prev()))
 }

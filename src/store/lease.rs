@@ -14,6 +14,8 @@ use super::lease_row::{RELEASED, RENEWAL, STILL_OURS, Write, encode, names};
 use super::process::Life;
 use super::rows;
 use super::watch::{self, LeaseRow, LeaseState, Patience, Verdict};
+use crate::model::chain::Head;
+use crate::model::entry::Entry;
 
 /// The right to write one app, as long as it lasts. Clones share it.
 #[derive(Clone, Debug)]
@@ -27,6 +29,9 @@ struct Held {
     origin: Origin,
     quiet_since: Duration,
     state: Mutex<Belief>,
+    /// Where the app's chain ended when we added to it last, unless somebody took that already. A guess
+    /// that saves a reading: whoever adds to the chain names its end as a condition.
+    end: Mutex<Option<Head>>,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -103,6 +108,21 @@ impl Lease {
     pub(super) fn renewed(&self, sent: Duration) {
         let mut belief = self.0.state.lock().unwrap_or_else(PoisonError::into_inner);
         belief.sent = belief.sent.max(sent);
+    }
+
+    /// Takes what is known of the end of the app's chain.
+    pub(super) fn take_end(&self) -> Option<Head> {
+        let mut end = self.0.end.lock().unwrap_or_else(PoisonError::into_inner);
+        end.take()
+    }
+
+    /// Takes note that `entry` was added to the app's chain.
+    pub(super) fn added(&self, entry: &Entry) {
+        let mut end = self.0.end.lock().unwrap_or_else(PoisonError::into_inner);
+        *end = Some(Head {
+            seq: entry.seq,
+            hash: entry.hash.clone(),
+        });
     }
 
     pub(super) fn lose(&self) {
@@ -249,6 +269,7 @@ impl Store {
                 sent,
                 standing: Standing::Ours,
             }),
+            end: Mutex::default(),
         }))))
     }
 

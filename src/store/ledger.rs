@@ -177,6 +177,7 @@ impl Store {
             }
             let permit = |sent| {
                 lease.renewed(sent);
+                lease.added(&entry);
                 let Step {
                     operation, object, ..
                 } = &intent.step;
@@ -250,7 +251,10 @@ impl Store {
                 .transact(&row, &request_token(&id, attempt), &items)
                 .await?
             {
-                Transacted::Done(_) => return Ok(()),
+                Transacted::Done(_) => {
+                    lease.added(&entry);
+                    return Ok(());
+                }
                 Transacted::Cancelled(_, Before::LostAnswer(_)) if self.stands(&entry).await? => {
                     return Ok(());
                 }

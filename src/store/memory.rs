@@ -13,7 +13,6 @@ use super::rows::{self, Item};
 use crate::model::key::ResourceKey;
 use crate::model::memory::ObjectMemory;
 use crate::model::status::ObjectStatus;
-use crate::model::tree::digest_of;
 
 impl Store {
     /// What is remembered of the app's objects, open intents included, in one query.
@@ -112,34 +111,9 @@ impl Store {
             let key = rows::object_of(app, sk, rows::STATUS);
             let key = key.ok_or_else(|| self.nameless(&pk, sk))?;
             let status: ObjectStatus = self.body(&pk, sk, item)?;
-            self.shown().insert(key.clone(), digest_of(&status));
             statuses.insert(key, status);
         }
         Ok(statuses)
-    }
-
-    /// Puts an object's conditions. Needs no lease; the last one wins. What this process has read
-    /// or put itself is not put again.
-    ///
-    /// # Errors
-    /// The store's.
-    pub async fn put_status(
-        &self,
-        key: &ResourceKey,
-        status: &ObjectStatus,
-    ) -> Result<(), StoreError> {
-        let digest = digest_of(status);
-        if self.shown().get(key) == Some(&digest) {
-            return Ok(());
-        }
-        self.index(&key.app).await?;
-        let pk = self.pk(&key.app);
-        let sk = rows::object(rows::STATUS, key);
-        let body = self.table.json(&pk, &sk, status)?;
-        let item = rows::item(&pk, &sk, [(rows::BODY, rows::text(body))]);
-        self.table.put(&format!("{pk} / {sk}"), item).await?;
-        self.shown().insert(key.clone(), digest);
-        Ok(())
     }
 
     /// A row that says that it is one of an object, and not of which.

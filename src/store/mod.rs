@@ -22,7 +22,7 @@ mod status;
 mod table;
 pub mod watch;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use aws_sdk_dynamodb::error::BuildError;
@@ -32,7 +32,6 @@ use aws_smithy_runtime_api::client::http::SharedHttpClient;
 
 use crate::clock::Clock;
 use crate::entropy::Entropy;
-use crate::model::key::ResourceKey;
 
 pub use call::STORE_TIMEOUT;
 pub use chain::Chain;
@@ -81,8 +80,6 @@ pub struct Store {
     process: Option<Process>,
     /// Apps whose `APP#` row is known to be there.
     indexed: Mutex<BTreeSet<String>>,
-    /// Digests of the conditions that the table is known to show.
-    shown: Mutex<BTreeMap<ResourceKey, String>>,
 }
 
 impl Store {
@@ -105,7 +102,6 @@ impl Store {
             holder,
             process: None,
             indexed: Mutex::default(),
-            shown: Mutex::default(),
         }
     }
 
@@ -157,10 +153,6 @@ impl Store {
 
     fn indexed(&self) -> MutexGuard<'_, BTreeSet<String>> {
         self.indexed.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn shown(&self) -> MutexGuard<'_, BTreeMap<ResourceKey, String>> {
-        self.shown.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn estate(&self) -> String {
