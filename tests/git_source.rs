@@ -12,6 +12,7 @@ use evenkeel::engine::progress::Silent;
 use evenkeel::kinds::Allow;
 use evenkeel::model::document::DesiredSet;
 use evenkeel::model::entry::Record;
+use evenkeel::model::notice::{Notice, Topic};
 use evenkeel::model::pass::ObjectPass;
 use evenkeel::model::plan::{Plan, Verdict};
 use evenkeel::model::scope::Scope;
@@ -51,9 +52,9 @@ struct Scene {
     plans: Plans,
 }
 
-/// What each look came to.
+/// What each look came to, and what was to be told of the source.
 #[derive(Default)]
-struct Plans(Mutex<Vec<Plan>>);
+struct Plans(Mutex<Vec<Plan>>, Mutex<Vec<Notice>>);
 
 impl Observer for Plans {
     fn looked(&self, _: &DesiredSet, plan: &Plan) {
@@ -61,6 +62,11 @@ impl Observer for Plans {
     }
 
     fn converged(&self, _: &str, _: &[ObjectPass]) {}
+
+    fn noticed(&self, notices: Vec<Notice>) {
+        let of_source = notices.into_iter().filter(|n| n.objects.is_empty());
+        self.1.lock().unwrap().extend(of_source);
+    }
 }
 
 impl Scene {
@@ -180,6 +186,12 @@ impl Scene {
         self.plans.0.lock().unwrap().last().unwrap().clone()
     }
 
+    /// What was told of the source since this was asked last.
+    fn told(&self) -> Vec<(Topic, String)> {
+        let told = std::mem::take(&mut *self.plans.1.lock().unwrap());
+        told.into_iter().map(|n| (n.topic, n.app)).collect()
+    }
+
     fn last_source(&self) -> SourceState {
         self.last_plan().source.unwrap()
     }
@@ -203,6 +215,7 @@ impl Scene {
         assert_eq!(self.record().await.good.as_ref(), Some(good));
         assert_eq!(self.count(0), 4);
         self.forget_writes();
+        self.told();
         let bad = push();
         self.a_round().await;
         let held = self.last_source().held.expect("it is held");
@@ -215,6 +228,12 @@ impl Scene {
         self.rig.clock.sleep(INTERVAL * 10).await;
         assert_eq!(self.rig.writes(), 0);
         assert_eq!(self.stored(), before, "a hold is recorded once");
+        let all_apps = String::new;
+        assert_eq!(
+            self.told(),
+            [(Topic::CommitHeld, all_apps())],
+            "and told once"
+        );
         // The last good commit stays in force: what drifts is set back.
         self.set(0, 9);
         self.a_round().await;
@@ -224,6 +243,7 @@ impl Scene {
         let source = self.last_source();
         assert_eq!((source.commit.as_ref(), source.held), (Some(&bad), None));
         assert_eq!(self.record().await.used.len(), 1);
+        assert_eq!(self.told(), [(Topic::Recovered, all_apps())]);
     }
 }
 
@@ -477,9 +497,12 @@ async fn a_bad_commit_leaves_the_last_good_one_in_force_for_its_app_alone() {
             scene.a_round().await;
             assert_eq!(scene.last_source().commit_of("shop"), Some(&good));
             scene.repository.publish(&counts(6));
+            let shop = || "shop".to_owned();
+            assert_eq!(scene.told(), [(Topic::CommitHeld, shop())]);
             scene.a_round().await;
             assert_eq!((scene.count(0), scene.count(3)), (6, 6));
             assert!(scene.last_source().apps.is_empty());
+            assert_eq!(scene.told(), [(Topic::Recovered, shop())]);
         })
         .await;
 }
@@ -505,6 +528,8 @@ async fn a_commit_of_which_nothing_can_be_believed_is_not_taken_at_all() {
             let source = scene.last_source();
             assert_eq!(source.commit, Some(good));
             assert!(source.unread.unwrap().contains("does not load"));
+            let all_apps = String::new;
+            assert_eq!(scene.told(), [(Topic::CommitHeld, all_apps())]);
             let rules: Vec<String> = scene
                 .last_plan()
                 .findings

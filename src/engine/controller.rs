@@ -53,6 +53,12 @@ pub trait Desired: Send {
 
     /// Returns when something may have changed. Must be safe to drop and call again.
     fn changed(&mut self) -> Pin<Box<dyn Future<Output = ()> + Send + '_>>;
+
+    /// What has become of the source itself since this was asked last, where this replica is the one to
+    /// tell it. Default: nothing becomes of it.
+    fn notices(&mut self) -> Vec<Notice> {
+        Vec::new()
+    }
 }
 
 /// What the controller tells after each look and each pass; readiness, metrics and status records
@@ -134,6 +140,7 @@ pub async fn run(
             finish(work, &apply.stop, observer).await;
             return;
         };
+        observer.noticed(desired.notices());
         // Before the look, which can take long: what nobody wants any more is not gone on with.
         for (app, state) in &mut apps {
             state.wishes(&wish(&set, app));

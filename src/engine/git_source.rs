@@ -9,25 +9,21 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::Notify;
-use tokio::task::JoinHandle;
 
 use super::commits::Commits;
 use super::controller::Desired;
+use super::fetches::{FIRST, Fetches, PATIENCE};
 use super::in_force::{apps_behind, behind, is_bad, nothing_in_force, unwritable};
 use crate::clock::Clock;
 use crate::entropy::Entropy;
 use crate::model::document::DesiredSet;
+use crate::model::notice::Notice;
 use crate::model::source::{AppCommit, CommitId, Pin as Pinned, SourceRecord, SourceState};
+use crate::notify::derive_source::{of_bad, of_source};
 use crate::source::git::hold::{Ancestry, Candidate, Signature, judged, reasons};
 use crate::source::git::{GitError, Remote, Repository};
 use crate::store::{Sourced, Store};
 
-/// Least time between two fetches that somebody asked for: a storm of webhooks is one fetch.
-const SOONEST: Duration = Duration::from_secs(2);
-/// How long a look waits for a remote.
-const PATIENCE: Duration = Duration::from_secs(20);
-/// How long the first one does, and whoever has nothing else to do: longer than any fetch takes.
-const FIRST: Duration = Duration::from_secs(330);
 /// How often a record is judged anew because another replica changed it meanwhile.
 const ATTEMPTS: usize = 4;
 
@@ -64,24 +60,18 @@ pub struct GitSource {
     store: Option<Arc<Store>>,
     recording: Recording,
     clock: Clock,
-    entropy: Entropy,
     /// What is known without a store, or by one who records nothing.
     known: Sourced,
     /// What was recorded when it was read last, and which apps were pinned.
     last: Option<SourceRecord>,
     pins: BTreeMap<String, Pinned>,
-    /// When the next fetch is due, on the boot clock; at once before the first.
-    due: Duration,
-    /// Not before this, whoever asks.
-    soonest: Duration,
-    /// The fetch that is under way. It goes on when nobody waits for it any more.
-    fetching: Option<JoinHandle<Result<CommitId, GitError>>>,
-    /// Why the last fetch brought nothing.
-    unfetched: Option<String>,
+    fetches: Fetches,
     /// The newest commit at the last load.
     seen: Option<CommitId>,
-    /// Somebody says that there is something new.
-    ask: Arc<Notify>,
+    /// What became of it that is to be told.
+    notices: Vec<Notice>,
+    /// The commit of which nothing could be believed, as it was told.
+    told_bad: Option<CommitId>,
 }
 
 /// What a source comes to at one moment.
@@ -106,70 +96,30 @@ impl GitSource {
         entropy: Entropy,
     ) -> Result<Self, GitError> {
         let repository = Repository::kept(&options.state, &options.remote)?;
-        let now = clock.boot();
         Ok(Self {
             commits: Commits::of(repository).in_environment(options.environment.as_deref()),
+            fetches: Fetches::new(clock.clone(), entropy, options.interval),
             options,
             store,
             recording,
             clock,
-            entropy,
             known: Sourced::default(),
             last: None,
             pins: BTreeMap::new(),
-            due: now,
-            soonest: now,
-            fetching: None,
-            unfetched: None,
             seen: None,
-            ask: Arc::default(),
+            notices: Vec::new(),
+            told_bad: None,
         })
     }
 
     /// Notified, the source looks for something new at once.
     pub fn ask(&self) -> Arc<Notify> {
-        Arc::clone(&self.ask)
+        self.fetches.ask()
     }
 
     /// Its commits.
     pub fn commits(&mut self) -> &mut Commits {
         &mut self.commits
-    }
-
-    /// Fetches, or sees the fetch through that is under way; for at most `patience`, so that a remote
-    /// which hangs does not keep drift from being corrected. Safe to drop and call again.
-    async fn fetch(&mut self, patience: Duration) {
-        let commits = self.commits.clone();
-        let fetching = self.fetching.get_or_insert_with(|| {
-            tokio::spawn(async move { commits.ask(Repository::fetch).await })
-        });
-        let fetched = tokio::select! {
-            biased;
-            fetched = fetching => fetched,
-            () = self.clock.sleep(patience) => {
-                let seconds = patience.as_secs();
-                self.unfetched = Some(format!("git fetch: no answer for {seconds} s; waited for"));
-                return;
-            }
-        };
-        self.fetching = None;
-        let now = self.clock.boot();
-        self.due = now + self.entropy.jitter(self.options.interval);
-        self.soonest = now + SOONEST;
-        self.unfetched = match fetched {
-            Ok(fetched) => fetched.err().map(|error| error.to_string()),
-            Err(error) => Some(error.to_string()),
-        };
-    }
-
-    /// Fetches what is there now: one that is under way may have begun before.
-    async fn fetch_anew(&mut self, patience: Duration) {
-        if self.fetching.is_some() {
-            self.fetch(patience).await;
-        }
-        if self.fetching.is_none() {
-            self.fetch(patience).await;
-        }
     }
 
     async fn head(&self) -> Result<Option<CommitId>, GitError> {
@@ -209,23 +159,23 @@ impl GitSource {
     /// Judges the newest commit, and records what comes of it.
     async fn judge(&mut self) -> Result<Judged, String> {
         let mut fresh = false;
-        if self.clock.boot() >= self.due {
+        if self.fetches.is_due() {
             let first = self.head().await.map_err(|error| error.to_string())?;
             let patience = first.map_or(FIRST, |_| PATIENCE);
-            self.fetch(patience).await;
+            self.fetches.fetch(&self.commits, patience).await;
         }
         for _ in 0..ATTEMPTS {
             let read = self.recorded().await?;
             let mut head = self.head().await.map_err(|error| error.to_string())?;
             if !fresh && self.may_lag(&read.record, head.as_ref()).await? {
                 // Another replica may have seen something newer: this clone may be what is old.
-                self.fetch_anew(PATIENCE).await;
+                self.fetches.fetch_anew(&self.commits, PATIENCE).await;
                 fresh = true;
                 head = self.head().await.map_err(|error| error.to_string())?;
             }
             let told = Judged {
                 record: read.record.clone(),
-                unread: self.unfetched.clone(),
+                unread: self.fetches.failed().map(str::to_owned),
                 bad: None,
             };
             let Some(head) = head else {
@@ -233,15 +183,29 @@ impl GitSource {
             };
             self.seen = Some(head.clone());
             // What could not be fetched is not judged by what was here before.
-            if self.unfetched.is_some() && told.record.good.is_some() {
+            if self.fetches.failed().is_some() && told.record.good.is_some() {
                 return Ok(told);
             }
             let judged = self.judged(told, &head).await?;
             if self.record(&read, &judged.record).await? {
+                self.note(&read.record, &judged, &head);
                 return Ok(judged);
             }
         }
         Err("another replica changed the record of the source each time; tried again".to_owned())
+    }
+
+    /// Puts by what is to be told of a judgement that was recorded.
+    fn note(&mut self, before: &SourceRecord, judged: &Judged, head: &CommitId) {
+        if self.store.is_some() && self.recording == Recording::No {
+            return;
+        }
+        let now = self.clock.now();
+        let good = judged.record.good.as_ref();
+        let bad = judged.bad.as_ref().map(|_| head);
+        let told = std::mem::replace(&mut self.told_bad, bad.cloned());
+        self.notices.extend(of_bad(told.as_ref(), bad, good, now));
+        self.notices.extend(of_source(before, &judged.record, now));
     }
 
     /// Whether `head` is no descendant of the commit in force, and not known to be held.
@@ -423,26 +387,20 @@ impl Desired for GitSource {
 
     fn changed(&mut self) -> Pin<Box<dyn Future<Output = ()> + Send + '_>> {
         Box::pin(async move {
-            let ask = Arc::clone(&self.ask);
             loop {
-                let due = self.due.saturating_sub(self.clock.boot());
-                tokio::select! {
-                    () = ask.notified() => {
-                        // Kept, should this be dropped before it is fetched.
-                        self.due = self.due.min(self.soonest);
-                        let soonest = self.soonest.saturating_sub(self.clock.boot());
-                        self.clock.sleep(soonest).await;
-                    }
-                    () = self.clock.sleep(due) => {}
-                }
-                let before = self.unfetched.is_some();
-                self.fetch(FIRST).await;
-                let after = self.unfetched.is_some();
+                self.fetches.wait().await;
+                let before = self.fetches.failed().is_some();
+                self.fetches.fetch(&self.commits, FIRST).await;
+                let after = self.fetches.failed().is_some();
                 let head = self.head().await.ok().flatten();
                 if head != self.seen || before != after {
                     return;
                 }
             }
         })
+    }
+
+    fn notices(&mut self) -> Vec<Notice> {
+        std::mem::take(&mut self.notices)
     }
 }

@@ -12,6 +12,7 @@ mod control;
 pub mod controller;
 pub mod desired;
 mod drift;
+mod fetches;
 pub mod forge;
 mod gate;
 pub mod git_source;

@@ -31,11 +31,13 @@ pub enum Topic {
     ChangeEnded,
     /// More happened than a receiver is told of.
     LeftOut,
+    /// A commit of the Git source is not taken, for one app or as a whole.
+    CommitHeld,
 }
 
 impl Topic {
     /// All of them, in the order of the reference.
-    pub const ALL: [Topic; 11] = [
+    pub const ALL: [Topic; 12] = [
         Topic::DriftFound,
         Topic::Corrected,
         Topic::Blocked,
@@ -47,6 +49,7 @@ impl Topic {
         Topic::ChangeBegins,
         Topic::ChangeEnded,
         Topic::LeftOut,
+        Topic::CommitHeld,
     ];
 
     /// As in settings and messages: `driftFound`.
@@ -63,6 +66,7 @@ impl Topic {
             Topic::ChangeBegins => "changeBegins",
             Topic::ChangeEnded => "changeEnded",
             Topic::LeftOut => "leftOut",
+            Topic::CommitHeld => "commitHeld",
         }
     }
 
@@ -73,9 +77,11 @@ impl Topic {
                 Severity::Info
             }
             Topic::DriftFound | Topic::Blocked | Topic::LeftOut => Severity::Warning,
-            Topic::Contested | Topic::Failed | Topic::RolledBack | Topic::StoreUnreachable => {
-                Severity::Critical
-            }
+            Topic::Contested
+            | Topic::Failed
+            | Topic::RolledBack
+            | Topic::StoreUnreachable
+            | Topic::CommitHeld => Severity::Critical,
         }
     }
 
@@ -93,6 +99,7 @@ impl Topic {
             Topic::ChangeBegins => "a change begins",
             Topic::ChangeEnded => "a change has ended",
             Topic::LeftOut => "notices were left out",
+            Topic::CommitHeld => "a commit is not taken",
         }
     }
 
@@ -136,7 +143,7 @@ pub struct Notice {
     pub topic: Topic,
     /// How bad it is.
     pub severity: Severity,
-    /// Whose.
+    /// Whose; empty where it is about the Git source, and so about all apps.
     pub app: String,
     /// When it was found or done, by wall clock.
     pub at: Timestamp,

@@ -39,10 +39,14 @@ pub struct Letter {
 /// The first line: `shop: drift found in 2 objects`.
 pub fn title(notice: &Notice) -> String {
     let what = notice.topic.said();
+    let whose = match notice.app.as_str() {
+        "" => "Git source",
+        app => app,
+    };
     match notice.objects.len() {
-        0 => format!("{}: {what}", notice.app),
-        1 => format!("{}: {what} in 1 object", notice.app),
-        n => format!("{}: {what} in {n} objects", notice.app),
+        0 => format!("{whose}: {what}"),
+        1 => format!("{whose}: {what} in 1 object"),
+        n => format!("{whose}: {what} in {n} objects"),
     }
 }
 

@@ -60,7 +60,10 @@ impl Receiver {
     pub fn wants(&self, notice: &Notice) -> bool {
         let all = |empty: bool, named: bool| empty || named;
         notice.topic.is_of_a_change() == self.of_changes
-            && all(self.apps.is_empty(), self.apps.contains(&notice.app))
+            && all(
+                self.apps.is_empty() || notice.app.is_empty(),
+                self.apps.contains(&notice.app),
+            )
             && (self.of_changes
                 || (notice.severity >= self.severity
                     && all(self.events.is_empty(), self.events.contains(&notice.topic))))
@@ -111,6 +114,7 @@ mod tests {
         assert!(!wants(Topic::Corrected, "shop"), "it is not bad enough");
         assert!(!wants(Topic::Contested, "shop"), "it is not named");
         assert!(!wants(Topic::ChangeBegins, "shop"));
+        assert!(wants(Topic::DriftFound, ""), "it is about all apps");
         let changes = Receiver {
             of_changes: true,
             ..receiver()

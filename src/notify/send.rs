@@ -143,7 +143,11 @@ impl Sns {
             ("app", notice.app.as_str()),
             ("event", notice.topic.word()),
             ("severity", notice.severity.word()),
-        ] {
+        ]
+        .into_iter()
+        // SNS takes no empty attribute.
+        .filter(|(_, value)| !value.is_empty())
+        {
             let value = MessageAttributeValue::builder()
                 .data_type("String")
                 .string_value(value)
