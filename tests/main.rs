@@ -57,3 +57,4 @@ mod sweep;
 mod two_writers;
 mod unnamed;
 mod vanished;
+mod walkthrough;

@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use anstream::AutoStream;
 use tokio::signal::unix::{SignalKind, signal};
 
-use super::stage::{ACCESS_KEY, REGION, SECRET_KEY, Served};
+use super::stage::{ACCESS_KEY, OTHERS_KEY, REGION, SECRET_KEY, Served};
 use super::tour;
 use super::voice::Voice;
 use crate::clock::Clock;
@@ -63,7 +63,10 @@ fn invitation(url: &str) -> String {
          evenkeel plan desired-state\n\
          evenkeel apply desired-state\n\
          aws ecs describe-services --cluster SemiontCluster --services semiont-backend\n\
-         aws cloudwatch describe-alarms --query 'MetricAlarms[].AlarmName'\n"
+         aws cloudwatch describe-alarms --query 'MetricAlarms[].AlarmName'\n\
+         \n\
+         Whoever calls with AWS_ACCESS_KEY_ID={OTHERS_KEY} is another user, whom\n\
+         evenkeel report names. docs/walkthrough.md leads through a day of it.\n"
     )
 }
 

@@ -31,6 +31,10 @@ const COUNT_CHANGE: Duration = Duration::from_secs(1);
 pub const ACCESS_KEY: &str = "AKIADEMO";
 /// The secret that goes with them.
 pub const SECRET_KEY: &str = "demo";
+/// The access key of somebody else, who works beside Evenkeel.
+pub const OTHERS_KEY: &str = "AKIADANA";
+/// The IAM user that it belongs to.
+const OTHER: &str = "dana";
 /// The twin's region.
 pub const REGION: &str = "us-east-1";
 
@@ -54,6 +58,10 @@ impl Served {
         twin.world(|world| {
             world.ecs.rollouts.duration = ROLLOUT;
             world.ecs.rollouts.count_change = COUNT_CHANGE;
+            // At AWS it is minutes. Nobody waits for them on a stage.
+            world.cloudtrail.delay = Duration::ZERO;
+            let users = &mut world.cloudtrail.users;
+            users.insert(OTHERS_KEY.to_owned(), OTHER.to_owned());
             estate::out_of_order(world)
         })
         .map_err(|error| anyhow!("the twin refuses the demo's own estate: {error:?}"))?;
