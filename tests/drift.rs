@@ -237,6 +237,32 @@ async fn an_event_that_comes_late_is_looked_for_again_and_not_for_ever() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn what_somebody_changes_right_after_a_commit_was_rolled_out_is_drift() {
+    let rig = rig().await;
+    let documents = fixed(WEB);
+    let count = || {
+        rig.twin
+            .world(|w| w.service("main", "web").unwrap().desired)
+    };
+    beside(&rig, &documents, async {
+        rest(&rig, 5).await;
+        *documents.0.lock().unwrap() = WEB.replace("desiredCount: 2", "desiredCount: 3");
+        while count() != 3 {
+            rig.clock.sleep(Duration::from_millis(100)).await;
+        }
+        // It has been seen in order by the new document, and the next look is yet to come.
+        rig.clock.sleep(Duration::from_secs(2)).await;
+        rig.twin.world(|w| as_dana(w, 9));
+        rest(&rig, 60).await;
+    })
+    .await;
+    let records = records(&rig).await;
+    let origins: Vec<Origin> = records.iter().map(|r| r.origin).collect();
+    assert_eq!(origins, [Origin::Document, Origin::Live], "{records:#?}");
+    assert!(matches!(records[1].author, Authorship::Named(_)));
+}
+
+#[tokio::test(start_paused = true)]
 async fn what_the_document_moved_away_from_is_no_drift_and_nobody_is_asked_for() {
     let rig = rig().await;
     let documents = fixed(WEB);

@@ -78,6 +78,20 @@ impl Drifts {
         }
     }
 
+    /// The object was found in order at `at`, by the document of that generation.
+    pub(super) fn in_order(&self, key: &ResourceKey, generation: String, at: Timestamp) {
+        let before = Before { at, generation };
+        self.known().before.insert(key.clone(), before);
+    }
+
+    /// When it was found in order last before the look at `now`. What a pass found meanwhile is none of
+    /// that look's business.
+    fn before(&self, key: &ResourceKey, now: Timestamp) -> Option<Before> {
+        let known = self.known();
+        let before = known.before.get(key).filter(|before| before.at < now);
+        before.cloned()
+    }
+
     /// The episodes whose author is to be asked for at `now`.
     pub(super) fn due(&self, now: Timestamp) -> Vec<Tracked> {
         self.known()
@@ -155,6 +169,20 @@ impl Known {
 fn asks_by(record: &DriftRecord, now: Timestamp) -> usize {
     let age = now.duration_since(record.first_seen);
     ASKED_AFTER.iter().filter(|after| **after <= age).count()
+}
+
+/// Whether an object is in order all the same.
+fn is_beside(kind: DriftKind) -> bool {
+    matches!(
+        kind,
+        DriftKind::Unmanaged | DriftKind::Pending | DriftKind::Suspended
+    )
+}
+
+/// The digest of an object's document; empty where there is none.
+pub(super) fn generation(set: &DesiredSet, key: &ResourceKey) -> String {
+    let document = set.documents.get(key);
+    document.map(|d| tree::digest(&d.spec)).unwrap_or_default()
 }
 
 pub(super) fn episode(record: &DriftRecord) -> Episode {
@@ -243,12 +271,17 @@ impl Engine {
         let Some(seen) = sightings(kind, object) else {
             return Ok(());
         };
-        let document = set.documents.get(&object.key);
-        let generation = document.map(|d| tree::digest(&d.spec)).unwrap_or_default();
-        let open = self.drifts.open_of(&object.key);
-        for tracked in &open {
-            if !seen.iter().any(|s| s.path == tracked.record.path) {
-                self.end(store, tracked, &generation, now).await?;
+        let generation = generation(set, &object.key);
+        let in_order = self.drifts.before(&object.key, now);
+        let mut open = Vec::new();
+        for tracked in self.drifts.open_of(&object.key) {
+            // What differs again after a pass had found it in order is another episode.
+            let again = !is_beside(tracked.record.kind)
+                && in_order.as_ref().is_some_and(|b| b.at >= tracked.seen);
+            if again || !seen.iter().any(|s| s.path == tracked.record.path) {
+                self.end(store, &tracked, &generation, now).await?;
+            } else {
+                open.push(tracked);
             }
         }
         for sighting in &seen {
@@ -256,7 +289,7 @@ impl Engine {
             match standing {
                 Some(tracked) => self.saw(store, tracked, sighting, now).await?,
                 None => {
-                    let before = self.before(&object.key);
+                    let before = self.before(&object.key, now);
                     let record =
                         DriftRecord::open(&object.key, sighting, before.as_ref(), &generation, now);
                     let record = match store.open_drift(&record).await? {
@@ -268,30 +301,17 @@ impl Engine {
                 }
             }
         }
-        let beside = |s: &Sighting| {
-            matches!(
-                s.kind,
-                DriftKind::Unmanaged | DriftKind::Pending | DriftKind::Suspended
-            )
-        };
-        if seen.iter().all(beside) {
-            let before = Before {
-                at: now,
-                generation,
-            };
-            self.drifts
-                .known()
-                .before
-                .insert(object.key.clone(), before);
+        if seen.iter().all(|s| is_beside(s.kind)) {
+            self.drifts.in_order(&object.key, generation, now);
         }
         Ok(())
     }
 
     /// What was known of an object before this look: from this process's looks, else from its
     /// recorded conditions.
-    fn before(&self, key: &ResourceKey) -> Option<Before> {
-        if let Some(before) = self.drifts.known().before.get(key) {
-            return Some(before.clone());
+    fn before(&self, key: &ResourceKey, now: Timestamp) -> Option<Before> {
+        if let Some(before) = self.drifts.before(key, now) {
+            return Some(before);
         }
         let status = self.book.get(key)?;
         let drifted = status.condition(ConditionKind::Drifted)?;

@@ -9,6 +9,7 @@ use jiff::Timestamp;
 use super::app::{AppFault, AppRun};
 use super::apply::{Pinned, untouched};
 use super::approach::{Done, Repair, was_shown};
+use super::drift::generation;
 use super::gate::Verdict;
 use super::progress::Event;
 use crate::aws::budget::RateToken;
@@ -380,6 +381,8 @@ impl AppRun<'_> {
             let shows = fresh.drift.is_empty() && fresh.change.is_none();
             if shows && fresh.status == Status::InSync {
                 self.remember(lease, &fresh, memory).await?;
+                let generation = generation(self.set, key);
+                self.engine.drifts.in_order(key, generation, clock.now());
                 return Ok(Attempt::Done(self.rolled(&fresh)));
             }
             // What came to light at this reading is no lag: waiting could only lose sight of it.
