@@ -23,23 +23,23 @@ use crate::sweep::stage::Stage;
 const DOCUMENT: &str = "apiVersion: evenkeel/v1alpha1\nkind: Service\n\
     metadata: {app: shop, name: web}\nspec: {cluster: main, cpu: 512, memory: 1024}\n";
 
-/// How CI makes its new revision.
+/// What CI makes its new revision from.
 #[derive(Clone, Copy, Debug)]
 enum Ci {
-    /// From the revision that the service has now, with another image.
-    FromLive,
-    /// From a template of its own, which knows the old size.
-    FromTemplate,
-    /// From a template of its own, which knows the new size already.
-    FromNewTemplate,
+    /// The revision that the service has now, with another image.
+    Live,
+    /// A template of its own, which knows the old size.
+    OldTemplate,
+    /// A template of its own, which knows the new size already.
+    NewTemplate,
 }
 
 impl Ci {
     fn deploy(self, w: &mut World, image: &str) {
         let done = match self {
-            Ci::FromLive => w.deploy_image("main", "web", image),
-            Ci::FromTemplate => Self::deploy_sized(w, image, "256", "512"),
-            Ci::FromNewTemplate => Self::deploy_sized(w, image, "512", "1024"),
+            Ci::Live => w.deploy_image("main", "web", image),
+            Ci::OldTemplate => Self::deploy_sized(w, image, "256", "512"),
+            Ci::NewTemplate => Self::deploy_sized(w, image, "512", "1024"),
         };
         done.unwrap();
     }
@@ -157,17 +157,17 @@ async fn sweep(ci: Ci, latency: Duration) {
 
 #[tokio::test(start_paused = true)]
 async fn an_image_deployed_at_any_moment_of_a_size_change_runs_at_the_new_size() {
-    sweep(Ci::FromLive, Duration::ZERO).await;
+    sweep(Ci::Live, Duration::ZERO).await;
 }
 
 #[tokio::test(start_paused = true)]
 async fn an_image_deployed_at_any_moment_of_a_slow_size_change_runs_at_the_new_size() {
-    sweep(Ci::FromLive, Duration::from_millis(700)).await;
+    sweep(Ci::Live, Duration::from_millis(700)).await;
 }
 
 #[tokio::test(start_paused = true)]
 async fn an_image_deployed_from_an_old_template_at_any_moment_runs_at_the_new_size() {
-    sweep(Ci::FromTemplate, Duration::ZERO).await;
+    sweep(Ci::OldTemplate, Duration::ZERO).await;
 }
 
 #[tokio::test(start_paused = true)]
@@ -177,7 +177,7 @@ async fn of_two_images_deployed_at_any_two_moments_the_later_runs_at_the_new_siz
     for first in 1..calls {
         // What follows soon is where two deploys meet one step; the far ones are sampled.
         for second in (first + 1..=calls).filter(|n| n - first <= 3 || n % 5 == 0) {
-            let ci = [Ci::FromLive, Ci::FromTemplate][(first + second) % 2];
+            let ci = [Ci::Live, Ci::OldTemplate][(first + second) % 2];
             let case = format!("{ci:?} before calls {first} and {second} of {calls}");
             let (rig, set) = rig(Duration::ZERO).await;
             rig.twin.world(|w| {
@@ -221,7 +221,7 @@ async fn of_two_images_that_have_the_new_size_the_later_runs_whatever_our_writes
         let (rig, set) = self::rig(latency).await;
         rig.twin.world(|w| {
             for (nth, image) in [(update, "app:v2"), (second, "app:v3")] {
-                let deploy = Side::Before.of(move |w| Ci::FromNewTemplate.deploy(w, image));
+                let deploy = Side::Before.of(move |w| Ci::NewTemplate.deploy(w, image));
                 w.faults.at_any(nth, deploy);
             }
         });
