@@ -78,6 +78,12 @@ pub struct SourceState {
 }
 
 impl SourceState {
+    /// The commit in force and its branch, for people; nothing for a folder.
+    pub fn named(&self) -> Option<String> {
+        let (commit, branch) = (self.commit.as_ref()?, self.branch.as_deref()?);
+        Some(format!("commit {} of {branch}", commit.short()))
+    }
+
     /// The commit that `app`'s documents are of.
     pub fn commit_of(&self, app: &str) -> Option<&CommitId> {
         self.apps
@@ -121,6 +127,13 @@ pub enum HoldReason {
         /// The first of them.
         some: Vec<ResourceKey>,
     },
+    /// Objects in AWS go to another app or another name: policies, pauses and budgets go by these.
+    Moved {
+        /// How many.
+        moved: usize,
+        /// The first of them: from which to which.
+        some: Vec<(ResourceKey, ResourceKey)>,
+    },
     /// A task count falls by more than half.
     CountDrop {
         /// Whose.
@@ -148,7 +161,7 @@ impl fmt::Display for HoldReason {
             HoldReason::Older => f.write_str(
                 "it is older than the commit in force: the branch was set back, or the mirror lags",
             ),
-            HoldReason::Empty => f.write_str("it holds no document"),
+            HoldReason::Empty => f.write_str("it holds no document in the folder of the source"),
             HoldReason::Vanished { gone, of, some } => {
                 let named: Vec<String> = some.iter().map(ToString::to_string).collect();
                 let more = gone.saturating_sub(named.len());
@@ -157,6 +170,20 @@ impl fmt::Display for HoldReason {
                     write!(f, " and {more} more")?;
                 }
                 Ok(())
+            }
+            HoldReason::Moved { moved, some } => {
+                let named = some.iter().map(|(from, to)| format!("{from} is {to} now"));
+                let named: Vec<String> = named.collect();
+                write!(
+                    f,
+                    "it gives objects other names, by which their policy and pauses are not theirs any \
+                     more: {}",
+                    named.join(", ")
+                )?;
+                match moved.saturating_sub(some.len()) {
+                    0 => Ok(()),
+                    more => write!(f, " and {more} more"),
+                }
             }
             HoldReason::CountDrop {
                 key,

@@ -6,8 +6,10 @@ use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 
+use crate::kinds::kind;
 use crate::model::document::{DesiredSet, Document};
 use crate::model::finding::{Finding, Severity};
+use crate::model::key::ResourceKey;
 use crate::model::source::{ACKNOWLEDGEMENTS_KEPT, CommitId, HoldReason, SourceHold, SourceRecord};
 use crate::model::tree::FieldPath;
 use crate::source::NO_DOCUMENTS;
@@ -87,6 +89,7 @@ pub fn reasons(candidate: &Candidate<'_>, vanish: u8) -> Vec<HoldReason> {
     }
     if let Some(in_force) = in_force {
         reasons.extend(vanished(in_force, set, vanish));
+        reasons.extend(moved(in_force, set));
         reasons.extend(count_drops(in_force, set));
     }
     reasons
@@ -99,11 +102,41 @@ fn vanished(in_force: &DesiredSet, set: &DesiredSet, vanish: u8) -> Option<HoldR
         .keys()
         .filter(|key| !set.documents.contains_key(key) && !set.unread.may_hold(key))
         .collect();
-    let many = gone.len() >= VANISH_AT_LEAST && gone.len() * 100 > of * usize::from(vanish);
+    // Whoever writes 0 means any.
+    let least = if vanish == 0 { 1 } else { VANISH_AT_LEAST };
+    let many = gone.len() >= least && gone.len() * 100 > of * usize::from(vanish);
     many.then(|| HoldReason::Vanished {
         gone: gone.len(),
         of,
         some: gone.iter().take(NAMED).map(|key| (*key).clone()).collect(),
+    })
+}
+
+/// What in AWS the documents of each name speak for.
+fn claimed(set: &DesiredSet) -> BTreeMap<(&str, String), &ResourceKey> {
+    let documents = set.documents.values();
+    let claims = documents.filter_map(|document| {
+        let claims = kind(&document.key.kind)?.claims(document, set);
+        let all = claims.into_iter();
+        Some(all.map(|claim| ((document.key.kind.as_str(), claim), &document.key)))
+    });
+    claims.flatten().collect()
+}
+
+fn moved(in_force: &DesiredSet, set: &DesiredSet) -> Option<HoldReason> {
+    let before = claimed(in_force);
+    let mut moved: Vec<(ResourceKey, ResourceKey)> = claimed(set)
+        .into_iter()
+        .filter_map(|(claim, key)| {
+            let was = *before.get(&claim)?;
+            (was != key).then(|| (was.clone(), key.clone()))
+        })
+        .collect();
+    moved.sort();
+    moved.dedup();
+    (!moved.is_empty()).then(|| HoldReason::Moved {
+        moved: moved.len(),
+        some: moved.into_iter().take(NAMED).collect(),
     })
 }
 
@@ -196,7 +229,9 @@ mod tests {
                 )
             })
             .collect();
-        load_files([("tables.yaml", text.as_bytes())])
+        let set = load_files([("tables.yaml", text.as_bytes())]);
+        assert_eq!(set.documents.len(), names.len(), "{:?}", set.findings);
+        set
     }
 
     fn service(spec: &str) -> DesiredSet {
@@ -222,13 +257,13 @@ mod tests {
 
     #[test]
     fn a_descendant_that_says_as_much_needs_no_word() {
-        let set = tables(&["a", "b"]);
+        let set = tables(&["t-a", "t-b"]);
         assert_eq!(held(Ancestry::Descendant, &set, &set), []);
     }
 
     #[test]
     fn a_rewritten_branch_and_one_that_was_set_back_are_held() {
-        let set = tables(&["a"]);
+        let set = tables(&["t-a"]);
         let diverged = held(Ancestry::Diverged, &set, &set);
         assert_eq!(diverged, [HoldReason::NotDescendant]);
         assert_eq!(held(Ancestry::Older, &set, &set), [HoldReason::Older]);
@@ -236,7 +271,7 @@ mod tests {
 
     #[test]
     fn an_empty_tree_is_held_and_one_that_did_not_load_is_not_called_empty() {
-        let set = tables(&["a"]);
+        let set = tables(&["t-a"]);
         let nothing = load_files([]);
         assert_eq!(
             held(Ancestry::Descendant, &set, &nothing),
@@ -262,8 +297,35 @@ mod tests {
         };
         assert_eq!((gone, of, some.len()), (4, 15, 4));
         // Both of two are all, and only two.
-        let kept = tables(&["c"]);
-        assert_eq!(held(Ancestry::Descendant, &tables(&["a", "b"]), &kept), []);
+        let kept = tables(&["t-c"]);
+        let two = tables(&["t-a", "t-b"]);
+        assert_eq!(held(Ancestry::Descendant, &two, &kept), []);
+        // Whoever allows no share at all means any.
+        assert!(vanished(&two, &tables(&["t-a"]), 0).is_some());
+    }
+
+    #[test]
+    fn an_object_that_another_name_speaks_for_is_held() {
+        let was = service("desiredCount: 4");
+        let text = "apiVersion: evenkeel/v1alpha1\nkind: Service\n\
+                    metadata: {app: sneaky, name: web}\nspec: {cluster: main, desiredCount: 4}\n";
+        let is = load_files([("web.yaml", text.as_bytes())]);
+        let reasons = held(Ancestry::Descendant, &was, &is);
+        let [HoldReason::Moved { moved: 1, some }] = reasons.as_slice() else {
+            panic!("{reasons:?}");
+        };
+        assert_eq!(
+            (some[0].0.app.as_str(), some[0].1.app.as_str()),
+            ("shop", "sneaky")
+        );
+        assert!(
+            reasons[0]
+                .to_string()
+                .contains("shop/Service/web is sneaky/Service/web now")
+        );
+        // Another one of that name is another one.
+        let other = service("serviceName: other, desiredCount: 4");
+        assert_eq!(held(Ancestry::Descendant, &was, &other), []);
     }
 
     #[test]
@@ -289,7 +351,7 @@ mod tests {
 
     #[test]
     fn an_untrusted_signature_is_held_even_on_the_first_commit() {
-        let set = tables(&["a"]);
+        let set = tables(&["t-a"]);
         let candidate = Candidate {
             commit: &commit("a"),
             ancestry: Ancestry::First,
