@@ -1,5 +1,6 @@
 //! Change control in virtual time: nothing is written while it holds, and all of it right after.
 
+use std::collections::BTreeMap;
 use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
@@ -16,12 +17,13 @@ use evenkeel::kinds::{Allow, Policy};
 use evenkeel::model::change::Hold;
 use evenkeel::model::plan::{ObjectPlan, Plan, Status};
 use evenkeel::model::scope::Scope;
+use evenkeel::model::source::{AppCommit, CommitId, SourceState, Why};
 use evenkeel::store::Store;
 use jiff::Timestamp;
 use serde_json::json;
 
 use crate::controller::{Folder, Looks, rig, service};
-use crate::rig::{EVERYTHING, NOON, Rig};
+use crate::rig::{EVERYTHING, NOON, Rig, load};
 
 const ALICE: &str = "arn:aws:iam::123456789012:user/alice";
 const BOB: &str = "arn:aws:iam::123456789012:user/bob";
@@ -595,6 +597,47 @@ async fn an_ailing_canary_holds_the_second_app_for_ever() {
     folder.save(&(waits + &canary + &service("shop", "web", "desiredCount: 4")));
     beside(&rig.engine, &folder, rig.clock.sleep(7 * DAY)).await;
     assert_eq!(rig.writes(), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_canary_at_another_commit_holds_the_second_app_until_it_comes_along() {
+    let rig = rig(&["canary", "web"]).await;
+    let waits = policy("shop", "{canary: {app: first, bake: 1m}}");
+    let canary = service("first", "canary", "desiredCount: 1");
+    let text = waits + &canary + &service("shop", "web", "desiredCount: 4");
+    let mut set = load(&text);
+    let commit = |digit: &str| CommitId::parse(&digit.repeat(40)).unwrap();
+    let behind = AppCommit {
+        commit: commit("a"),
+        why: Why::DidNotLoad,
+    };
+    set.source = Some(SourceState {
+        commit: Some(commit("b")),
+        apps: BTreeMap::from([("first".to_owned(), behind)]),
+        ..SourceState::default()
+    });
+    rig.clock.sleep(DAY).await;
+    rig.apply(&set, Wait::No).await;
+    assert_eq!(rig.writes(), 0);
+    let plan = rig.plan(&set).await;
+    let web = plan.objects.iter().find(|o| o.key.app == "shop").unwrap();
+    let told = web.holds[0].to_string();
+    assert!(told.contains("it is at commit aaaaaaaaaaaa"), "{told}");
+    set.source.as_mut().unwrap().apps.clear();
+    rig.apply(&set, Wait::No).await;
+    assert_eq!(rig.writes(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn of_freezes_that_follow_each_other_the_end_of_the_last_is_told() {
+    let (rig, folder) = held(
+        "{freezes: [{from: 2026-03-01T00:00:00Z, until: 2026-03-05T06:00:00Z, reason: a}, \
+          {from: 2026-03-05T06:00:00Z, until: 2026-03-07T00:00:00Z, reason: b}]}",
+    )
+    .await;
+    let plan = rig.plan(&folder.set()).await;
+    let told = only(&plan).holds[0].to_string();
+    assert_eq!(told, "frozen: a; the freeze ends 2026-03-07T00:00:00Z");
 }
 
 #[tokio::test(start_paused = true)]

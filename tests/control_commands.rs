@@ -66,6 +66,70 @@ fn a_pause_is_shown_everywhere_and_ends_with_resume() {
 }
 
 #[test]
+fn nobody_ends_anothers_pause_by_a_shorter_one() {
+    let bench = bench("");
+    let pause = |lasts, reason| ["pause", "shop", "--for", lasts, "--reason", reason];
+    bench.run(pause("2h", "incident 42")).expect(0);
+    let shorter = bench.run(pause("1m", "mine")).expect(1);
+    assert!(
+        shorter.err.contains("incident 42") && shorter.err.contains("evenkeel resume shop"),
+        "{}",
+        shorter.err
+    );
+    assert!(!out(&bench.run(["pauses"])).contains("mine"));
+    bench.run(pause("3h", "longer")).expect(0);
+    let words = [
+        "pause",
+        "shop",
+        "--object",
+        "Service/wbe",
+        "--for",
+        "1h",
+        "--reason",
+        "x",
+    ];
+    bench.run(["apply", "--yes"]).expect(3);
+    let slip = bench.run(words).expect(0);
+    assert!(
+        slip.err.contains("see that the name is right"),
+        "{}",
+        slip.err
+    );
+}
+
+#[test]
+fn what_is_approved_is_what_a_change_does_and_not_what_a_file_says() {
+    let bench = bench("{mode: report}");
+    bench.run(["plan", "--out", "plan.json"]).expect(3);
+    bench.save("desired-state/shop.yaml", &count(4));
+    let old = bench
+        .run(["approve", "plan.json", "--reason", "x"])
+        .expect(1);
+    assert!(old.err.contains("is out of date"), "{}", old.err);
+    assert!(out(&bench.run(["approvals"])).contains("nothing was ever approved"));
+}
+
+#[test]
+fn an_approval_of_what_waits_for_something_else_says_for_what() {
+    let bench = bench(
+        "{mode: report, freezes: [{from: 2026-01-01T00:00:00Z, until: 2199-01-01T00:00:00Z, reason: sale}]}",
+    );
+    let plan = bench.run(["plan"]).expect(3);
+    let plan = out(&plan);
+    assert!(plan.contains("once approved it is written by: "), "{plan}");
+    let change = digest(&plan);
+    let said = out(&bench.run(["approve", &change, "--reason", "x"]).expect(0));
+    assert!(
+        said.contains("frozen: sale") && said.contains("ends before") && said.contains("--now"),
+        "{said}"
+    );
+    let said = out(&bench
+        .run(["approve", &change, "--now", "--reason", "x"])
+        .expect(0));
+    assert!(said.contains("it will be written once"), "{said}");
+}
+
+#[test]
 fn a_pause_longer_than_a_week_is_refused_and_says_what_to_do() {
     let bench = bench("");
     let words = ["pause", "shop", "--for", "8d", "--reason", "holidays"];

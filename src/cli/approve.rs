@@ -114,12 +114,14 @@ pub async fn run(settings: Option<&Path>, args: &ApproveArgs) -> anyhow::Result<
         let standing = Standing::of(&store.approvals(app).await?, now);
         for one in all {
             let have = standing.people(&one.change.digest, reach, now);
+            let lacks = one.need.saturating_sub(have);
+            let waits = one.waits(reach);
             print(&render::approved(
                 &one.change,
                 &person(caller),
                 until,
-                have,
-                one.need,
+                lacks,
+                &waits,
             ))?;
         }
     }
@@ -144,9 +146,23 @@ async fn meant(context: &Context, args: &ApproveArgs) -> anyhow::Result<Vec<Appr
             cell.account,
             cell.region
         );
-        let all = context.engine.approvable_of(&set, &saved.plan);
-        ensure!(!all.is_empty(), "{} changes nothing", file.display());
-        return Ok(all);
+        let saved = context.engine.approvable_of(&set, &saved.plan);
+        ensure!(!saved.is_empty(), "{} changes nothing", file.display());
+        // What is recorded is what a change does now, and never what a file says that it does.
+        let now = context.engine.approvable(&set, &Scope::all()).await;
+        let found = saved.iter().map(|one| {
+            let digest = &one.change.digest;
+            let same = now.iter().find(|now| now.change.digest == *digest);
+            same.cloned().with_context(|| {
+                format!(
+                    "{} is out of date: its change of {} is not as it is now, so nothing was approved; \
+                     save a new plan",
+                    file.display(),
+                    one.change.of
+                )
+            })
+        });
+        return found.collect();
     }
     let key: Option<ResourceKey> = args.target.parse().ok();
     let scope = key.as_ref().map_or_else(Scope::all, Scope::target);

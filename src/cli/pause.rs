@@ -115,10 +115,36 @@ pub async fn run(settings: Option<&Path>, args: &PauseArgs) -> anyhow::Result<Ex
         resumed: None,
     };
     let store = context.store()?;
+    // Whoever paused it relies on it.
+    let standing = store.pauses(&args.app).await?;
+    let longer = standing
+        .iter()
+        .find(|p| p.object == pause.object && p.is_on(now) && p.until > pause.until);
+    if let Some(longer) = longer {
+        let object = args.object.as_ref();
+        bail!(
+            "{longer}; yours would end sooner, and take its place. Nothing was changed: pause for \
+             longer, or end that one first with `evenkeel resume {}{}`",
+            args.app,
+            object.map_or_else(String::new, |o| format!(" --object {o}"))
+        );
+    }
     // A slip of the hand would pause nothing, and nobody would know.
     let known = store.apps().await?;
+    let objects = store.statuses(&args.app).await?;
     store.put_pause(&pause).await?;
     print(&render::paused(&pause))?;
+    if let Some(object) = &args.object
+        && known.contains(&args.app)
+        && !objects
+            .keys()
+            .any(|key| format!("{}/{}", key.kind, key.name) == *object)
+    {
+        anstream::eprintln!(
+            "note: no {object} of {} is known to the store yet; see that the name is right",
+            args.app
+        );
+    }
     if !known.contains(&args.app) {
         anstream::eprintln!(
             "note: no app {:?} is known to the store yet; see that the name is right",

@@ -44,7 +44,7 @@ pub fn why_approval(policy: &ChangePolicy, change: &Change) -> Option<String> {
         return asks.then(|| format!("destructive: {}", change.reason));
     }
     if policy.mode == Mode::Report {
-        return Some("the app's policy only reports (mode: report)".to_owned());
+        return Some("the policy or the ceiling only reports (mode: report)".to_owned());
     }
     let asks = !policy.without_approval.contains(&change.risk);
     asks.then(|| {
@@ -105,14 +105,18 @@ pub fn holds(
     if is_approved(policy, app, asked, Reach::Now, now) {
         return holds;
     }
-    let freeze = policy
-        .freezes
-        .iter()
-        .filter(|f| f.is_on(now))
-        .max_by_key(|f| f.until);
-    if let Some(freeze) = freeze {
+    let on = |at: Timestamp| {
+        let on = policy.freezes.iter().filter(move |f| f.is_on(at));
+        on.max_by_key(|f| f.until)
+    };
+    if let Some(freeze) = on(now) {
+        // One that begins as another ends goes on.
+        let mut until = freeze.until;
+        while let Some(next) = on(until) {
+            until = next.until;
+        }
         holds.push(Hold::ChangeFreeze {
-            until: freeze.until,
+            until,
             reason: freeze.reason.clone(),
         });
     }
@@ -205,6 +209,11 @@ fn canaries(
     others.filter_map(held).collect()
 }
 
+fn counted(number: u64, what: &str) -> String {
+    let s = if number == 1 { "" } else { "s" };
+    format!("{number} {what}{s} an hour")
+}
+
 /// What the hour's budget leaves no room for.
 fn budget(
     policy: &ChangePolicy,
@@ -243,9 +252,9 @@ fn budget(
         return None;
     }
     let why = if past.len() + ahead.len() >= usize::try_from(objects).unwrap_or(usize::MAX) {
-        format!("{objects} objects an hour")
+        counted(objects, "object")
     } else {
-        format!("{tasks} tasks an hour")
+        counted(tasks, "task")
     };
     // It refills as what was written leaves the hour, oldest first.
     let refilled = (1..=past.len()).find(|n| past.get(*n..).is_some_and(|left| fits(left, &[])));

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::Engine;
-use crate::control::approval::Approved;
+use crate::control::approval::{Approved, Reach};
 use crate::control::gate::needed;
 use crate::kinds::{Allow, Policy};
 use crate::model::change::{Hold, Risk};
@@ -20,6 +20,23 @@ pub struct Approvable {
     pub change: Approved,
     /// How many people have to approve it.
     pub need: u32,
+    /// What else holds it back now.
+    pub holds: Vec<Hold>,
+}
+
+impl Approvable {
+    /// What holds the change back though it is approved that far.
+    pub fn waits(&self, reach: Reach) -> Vec<&Hold> {
+        let passed = |hold: &Hold| match hold {
+            Hold::Approval { .. } | Hold::Destructive { .. } => true,
+            Hold::OutsideWindow { .. }
+            | Hold::ChangeFreeze { .. }
+            | Hold::OverBudget { .. }
+            | Hold::Canary { .. } => reach == Reach::Now,
+            _ => false,
+        };
+        self.holds.iter().filter(|hold| !passed(hold)).collect()
+    }
 }
 
 /// A person's `apply`, without `--allow-destructive` and with.
@@ -64,7 +81,16 @@ impl Engine {
             };
             let app = app.to_owned();
             let need = pending.need;
-            found.insert(pending.digest, Approvable { app, change, need });
+            let holds = Vec::new();
+            found.insert(
+                pending.digest,
+                Approvable {
+                    app,
+                    change,
+                    need,
+                    holds,
+                },
+            );
         }
         found.into_values().collect()
     }
@@ -86,6 +112,7 @@ impl Engine {
                         what,
                     },
                     need,
+                    holds: object.holds.clone(),
                 });
             };
             for hold in &object.holds {

@@ -101,11 +101,13 @@ impl Engine {
                 // Many apps may wait for one; a look asks once.
                 let asked = control
                     .apps
-                    .values()
-                    .find_map(|app| app.canaries.get(canary));
-                let health = match asked.cloned() {
-                    Some(health) => health,
-                    None => self.health(store, set, canary).await?,
+                    .iter()
+                    .filter(|(other, _)| set.commit_of(other) == set.commit_of(app))
+                    .find_map(|(_, known)| known.canaries.get(canary));
+                let health = match (asked, elsewhere(set, app, canary)) {
+                    (Some(health), _) => health.clone(),
+                    (None, Some(elsewhere)) => elsewhere,
+                    (None, None) => self.health(store, set, canary).await?,
                 };
                 known.canaries.insert(canary.clone(), health);
             }
@@ -207,6 +209,19 @@ pub(super) fn asks_control(object: &ObjectPlan) -> bool {
             .holds
             .iter()
             .any(|hold| matches!(hold, Hold::Destructive { .. } | Hold::Approval { .. }))
+}
+
+/// A canary that is not at the commit that waits for it (pinned, or its newer documents do not load)
+/// proves nothing of that commit.
+fn elsewhere(set: &DesiredSet, app: &str, canary: &str) -> Option<Health> {
+    let (ours, theirs) = (set.commit_of(app)?, set.commit_of(canary)?);
+    (ours != theirs).then(|| {
+        Health::Ailing(format!(
+            "it is at commit {}, and {app} waits to go to {}",
+            theirs.short(),
+            ours.short()
+        ))
+    })
 }
 
 /// How an app does by its plan, its conditions and its newest write.

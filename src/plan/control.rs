@@ -11,6 +11,12 @@ use crate::model::change::Hold;
 use crate::model::finding::Finding;
 use crate::model::plan::{ObjectPlan, Status};
 
+/// The rule of a finding that tells of a Policy which allows more than was approved.
+pub const LEASH: &str = "leash";
+
+/// The rule of a finding that tells of a pause.
+pub const PAUSED: &str = "paused";
+
 /// The policy in force for each app in scope.
 pub type Policies = BTreeMap<String, InForce>;
 
@@ -69,6 +75,19 @@ pub fn hold_back(objects: &mut [ObjectPlan], inputs: &Inputs<'_>, policies: &Pol
             });
             continue;
         }
+        if found
+            .iter()
+            .any(|hold| matches!(hold, Hold::Approval { .. }))
+        {
+            // Nobody approves what they cannot see.
+            let steps: Vec<&str> = change
+                .steps
+                .iter()
+                .map(|step| step.title.as_str())
+                .collect();
+            let would = format!("once approved it is written by: {}", steps.join("; "));
+            object.notes.push(would);
+        }
         object.change = None;
         object.holds.extend(found);
         object.status = if object.holds.iter().all(Hold::is_passing) {
@@ -102,7 +121,7 @@ pub fn findings(inputs: &Inputs<'_>, policies: &Policies) -> Vec<Finding> {
                 .object
                 .as_ref()
                 .map_or_else(String::new, |o| format!(" --object {o}"));
-            Finding::warning("paused", pause.to_string()).help(format!(
+            Finding::warning(PAUSED, pause.to_string()).help(format!(
                 "to end it now: evenkeel resume {}{object}",
                 pause.app
             ))
@@ -128,7 +147,7 @@ pub fn findings(inputs: &Inputs<'_>, policies: &Policies) -> Vec<Finding> {
                 pending.have, pending.need
             ));
         }
-        let mut finding = Finding::warning("leash", message).help(format!(
+        let mut finding = Finding::warning(LEASH, message).help(format!(
             "to approve it: evenkeel approve {:.12} --reason TEXT",
             pending.digest
         ));

@@ -9,6 +9,7 @@ use super::layout::{BAD, DIM, GOOD, WARN, clean, flow, paint};
 use super::markdown::escape;
 use crate::control::approval::{ApprovalEntry, ApprovalRecord, Approved, Reach, Standing, person};
 use crate::control::pause::Pause;
+use crate::model::change::Hold;
 
 fn moment(at: Timestamp) -> String {
     at.strftime("%Y-%m-%d %H:%M:%SZ").to_string()
@@ -21,8 +22,36 @@ fn lines(text: &str) -> String {
 }
 
 /// What was approved just now, and what it still lacks.
-pub fn approved(change: &Approved, by: &str, until: Timestamp, have: u32, need: u32) -> String {
-    let lacks = match need.saturating_sub(have) {
+pub fn approved(
+    change: &Approved,
+    by: &str,
+    until: Timestamp,
+    lacks: u32,
+    waits: &[&Hold],
+) -> String {
+    let lacks = match lacks {
+        0 if !waits.is_empty() => {
+            let passable =
+                |hold: &&Hold| !matches!(hold, Hold::Paused { .. }) && hold.due().is_some();
+            let why: Vec<String> = waits.iter().map(ToString::to_string).collect();
+            let now = match waits.iter().copied().any(|hold| passable(&hold)) {
+                true => "; in an emergency approve it with --now",
+                false => "",
+            };
+            let late = waits
+                .iter()
+                .filter_map(|hold| hold.due())
+                .any(|due| due > until);
+            let late = match late {
+                true => ", which is too late: the approval ends before",
+                false => "",
+            };
+            format!(
+                "it stands until {} and waits{late}: {}{now}",
+                moment(until),
+                why.join("; ")
+            )
+        }
         0 => format!("it will be written once, until {}", moment(until)),
         1 => "one more person has to approve it".to_owned(),
         n => format!("{n} more people have to approve it"),
