@@ -146,7 +146,7 @@ fn a_held_commit_is_shown_and_taken_after_a_word_for_it_alone() {
         status["record"]["used"][0]["by"]
             .as_str()
             .unwrap()
-            .contains('@')
+            .starts_with("arn:")
     );
 }
 
@@ -191,6 +191,90 @@ fn rollback_pins_an_app_to_a_commit_or_an_entry_until_it_is_let_go() {
     let nowhere = bench.run(nowhere).expect(1);
     assert!(err(&nowhere).contains("is no commit"), "{}", nowhere.all());
     bench.run(["history", "--verify"]).expect(0);
+}
+
+#[test]
+fn rollback_goes_back_to_what_was_in_force_and_to_nothing_else() {
+    let repository = Repository::new();
+    repository.publish(&count(3));
+    let bench = bench(&repository, "");
+    bench.run(["apply", "--yes", "--no-wait"]).expect(0);
+    repository.publish(&count(5));
+    bench.run(["apply", "--yes", "--no-wait"]).expect(0);
+    let before = bench.writes();
+    let unmerged = repository.publish_on("side", &count(99));
+    let to = unmerged.as_str();
+    let back = bench
+        .run([
+            "rollback",
+            "shop",
+            "--to",
+            to,
+            "--yes",
+            "--no-wait",
+            "--reason",
+            "x",
+        ])
+        .expect(1);
+    assert!(err(&back).contains("was never in force"), "{}", back.all());
+    assert_eq!(bench.writes(), before);
+    assert!(!out(&bench.run(["status"])).contains("pinned"));
+}
+
+#[test]
+fn a_plan_against_a_revision_says_what_would_keep_the_change_back() {
+    let repository = Repository::new();
+    repository.publish(&count(4));
+    let bench = bench(&repository, "");
+    bench.run(["apply", "--yes", "--no-wait"]).expect(0);
+    let folder = repository.work().join("desired-state");
+    let folder = folder.to_str().unwrap();
+    let against = || bench.run(["plan", folder, "--against", "HEAD"]);
+    repository.save("desired-state/shop.yaml", &count(1));
+    let drop = against().expect(3);
+    assert!(
+        out(&drop).contains("kept back once merged the commit is on hold"),
+        "{}",
+        drop.all()
+    );
+    let to = repository.head();
+    let to = to.as_str();
+    let pin = [
+        "rollback",
+        "shop",
+        "--to",
+        to,
+        "--yes",
+        "--no-wait",
+        "--reason",
+        "too many",
+    ];
+    bench.run(pin).expect(0);
+    repository.save("desired-state/shop.yaml", &count(5));
+    let pinned = against().expect(3);
+    assert!(
+        out(&pinned).contains("kept back shop is pinned to commit"),
+        "{}",
+        pinned.all()
+    );
+    let markdown = ["plan", folder, "--against", "HEAD", "--format", "markdown"];
+    assert!(
+        bench
+            .run(markdown)
+            .out
+            .contains("- **kept back**: shop is pinned")
+    );
+    // Who reads the report in the morning sees it, too, and of which commit it is.
+    for format in ["text", "markdown", "json", "html"] {
+        let report = bench.run(["report", "--format", format]).expect(0);
+        let short = &to[..12];
+        assert!(report.out.contains(short), "{format}: {}", report.all());
+        assert!(
+            report.out.contains("too many"),
+            "{format}: {}",
+            report.all()
+        );
+    }
 }
 
 #[test]
@@ -522,7 +606,7 @@ fn scripts(file: &str) -> BTreeMap<String, String> {
         }
     } else {
         let script = value["evenkeel-plan"]["script"].as_array().unwrap();
-        for (name, run) in ["Check", "Plan", "Comment", "Verdict"].iter().zip(script) {
+        for (name, run) in ["Plan", "Comment", "Verdict"].iter().zip(script) {
             found.insert((*name).to_owned(), run.as_str().unwrap().to_owned());
         }
     }
@@ -642,7 +726,6 @@ fn the_github_workflow_comments_once_and_fails_by_its_exit_code() {
     };
     runner.repository.save("desired-state/shop.yaml", &count(3));
     assert_eq!(step("Version", ""), 0);
-    assert_eq!(step("Check", ""), 0);
     assert_eq!(step("Plan", ""), 0);
     assert_eq!(code(), "2");
     assert_eq!(step("Comment", ""), 0);
@@ -662,7 +745,6 @@ fn the_github_workflow_comments_once_and_fails_by_its_exit_code() {
         "desired-state/shop.yaml",
         &count(3).replace("desired", "desird"),
     );
-    assert_eq!(step("Check", ""), 1);
     assert_eq!(step("Plan", ""), 0);
     assert_eq!(step("Comment", ""), 0);
     assert!(
@@ -686,7 +768,7 @@ fn the_gitlab_job_notes_once_and_fails_by_its_exit_code() {
     let scripts = scripts("gitlab-ci.yml");
     let step = |name: &str| runner.run(&scripts[name], base.as_str(), "");
     runner.repository.save("desired-state/shop.yaml", &count(3));
-    for name in ["Check", "Plan", "Comment", "Verdict"] {
+    for name in ["Plan", "Comment", "Verdict"] {
         assert_eq!(step(name), 0, "{name}");
     }
     assert!(runner.read("curl.calls").contains("--request POST"));

@@ -16,7 +16,9 @@ use evenkeel::model::notice::{Notice, Topic};
 use evenkeel::model::pass::ObjectPass;
 use evenkeel::model::plan::{Plan, Verdict};
 use evenkeel::model::scope::Scope;
-use evenkeel::model::source::{Acknowledgement, CommitId, HoldReason, SourceRecord, SourceState};
+use evenkeel::model::source::{
+    Acknowledgement, CommitId, HoldReason, Pin, SourceRecord, SourceState,
+};
 use evenkeel::source::git::Remote;
 use evenkeel::twin::estate::FargateService;
 use serde_json::json;
@@ -646,7 +648,14 @@ async fn a_pinned_app_is_as_its_commit_says_until_it_is_let_go() {
             scene.repository.publish(&counts(6));
             scene.a_round().await;
             assert_eq!((scene.count(0), scene.count(3)), (6, 6));
-            store.pin("shop", &first, "too many").await.unwrap();
+            let pin = Pin {
+                app: "shop".into(),
+                commit: first.clone(),
+                by: "arn:aws:iam::123456789012:user/ann".into(),
+                at: scene.rig.clock.now(),
+                reason: "too many".into(),
+            };
+            store.pin(&pin).await.unwrap();
             scene.a_round().await;
             assert_eq!((scene.count(0), scene.count(3)), (4, 6));
             // Newer commits move the others only.
@@ -654,7 +663,7 @@ async fn a_pinned_app_is_as_its_commit_says_until_it_is_let_go() {
             scene.a_round().await;
             assert_eq!((scene.count(0), scene.count(3)), (4, 7));
             assert_eq!(scene.last_source().commit_of("shop"), Some(&first));
-            store.unpin("shop", "").await.unwrap().unwrap();
+            store.unpin("shop", "ann", "").await.unwrap().unwrap();
             scene.a_round().await;
             assert_eq!(scene.count(0), 7);
             assert!(scene.last_source().apps.is_empty());

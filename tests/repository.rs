@@ -114,4 +114,15 @@ impl Repository {
         self.push();
         commit
     }
+
+    /// The same on a branch of its own, which nobody merges.
+    #[track_caller]
+    pub fn publish_on(&self, branch: &str, text: &str) -> CommitId {
+        self.git(&["switch", "--quiet", "--create", branch]);
+        self.save("desired-state/shop.yaml", text);
+        let commit = self.commit_with(&[]);
+        self.git(&["push", "--quiet", "origin", branch]);
+        self.git(&["switch", "--quiet", "main"]);
+        commit
+    }
 }

@@ -1,5 +1,6 @@
 //! `evenkeel plan --against`: what the working tree changes against a revision, as a pull request would.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, bail};
@@ -17,7 +18,7 @@ use crate::kinds::Policy;
 use crate::model::plan::Verdict;
 use crate::model::scope::Scope;
 use crate::model::source::CommitId;
-use crate::plan::against::against;
+use crate::plan::against::{Against, against, kept_back};
 use crate::render::{against as render, json};
 use crate::source::git::{Repository, url};
 
@@ -48,7 +49,16 @@ pub async fn run(
     let engine = &context.engine;
     let plan = engine.plan(&new, scope, policy).await;
     let old_plan = engine.plan(&old, scope, policy).await;
-    let told = against((&revision, &commit), (&old, &old_plan), (&new, plan));
+    let pins = match &engine.store {
+        Some(store) => store.pins().await?,
+        None => BTreeMap::new(),
+    };
+    let vanish = context.settings.source.as_ref().map(|git| git.vanish);
+    let kept = kept_back(&commit, (&old, &old_plan), (&new, &plan), vanish, &pins);
+    let told = Against {
+        kept_back: kept,
+        ..against((&revision, &commit), (&old, &old_plan), (&new, plan))
+    };
     print(&match args.format.format {
         Format::Text => render::text(&told),
         Format::Json => json::text(&told),

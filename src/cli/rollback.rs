@@ -21,8 +21,9 @@ use crate::engine::git_source::Recording;
 use crate::kinds::{Allow, Policy};
 use crate::model::entry::{Entry, Record};
 use crate::model::scope::Scope;
-use crate::model::source::{CommitId, Pin};
+use crate::model::source::{CommitId, Pin, SourceState};
 use crate::render::plan as render;
+use crate::source::git::hold::Ancestry;
 use crate::source::git::url;
 use crate::store::{Patience, Store};
 
@@ -54,18 +55,27 @@ pub async fn run(settings: Option<&Path>, args: &RollbackArgs) -> anyhow::Result
     let mut wanted = Wanted::of(&args.folder, &context, Recording::Yes)?;
     let set = wanted.load().await;
     let mut commits = wanted.commits().await?;
-    let commit = meant(store, &mut commits, &args.app, &args.to).await?;
+    let commit = meant(
+        store,
+        &mut commits,
+        set.source.as_ref(),
+        &args.app,
+        &args.to,
+    )
+    .await?;
     let of_commit = commits.set(&commit).await?;
     ensure!(
         of_commit.apps().contains(args.app.as_str()),
-        "commit {} holds no document of {}; nothing was written",
+        "commit {} holds no document of {} that loads; nothing was written. `evenkeel plan --against \
+         {}` tells what differs",
         commit.short(),
-        args.app
+        args.app,
+        commit.short()
     );
     let pin = Pin {
         app: args.app.clone(),
         commit: commit.clone(),
-        by: store.holder().to_owned(),
+        by: who(&context)?,
         at: context.engine.cell.clock.now(),
         reason: args.reason.clone(),
     };
@@ -94,7 +104,7 @@ pub async fn run(settings: Option<&Path>, args: &RollbackArgs) -> anyhow::Result
         return Ok(Exit::Failed);
     }
     // Before the first write: a controller would otherwise set back what is set back here.
-    store.pin(&args.app, &commit, &args.reason).await?;
+    store.pin(&pin).await?;
     anstream::eprintln!(
         "{} is pinned to commit {} until `evenkeel unpin {}`",
         args.app,
@@ -121,6 +131,7 @@ pub async fn run(settings: Option<&Path>, args: &RollbackArgs) -> anyhow::Result
 async fn meant(
     store: &Store,
     commits: &mut Commits,
+    source: Option<&SourceState>,
     app: &str,
     to: &str,
 ) -> anyhow::Result<CommitId> {
@@ -139,15 +150,56 @@ async fn meant(
     let revision = url::revision(to).map_err(anyhow::Error::msg)?;
     // The clone that is kept knows the remote's branches by no name but one.
     let found = commits.ask(move |r| r.find(&revision)).await?;
-    match (found, CommitId::parse(to)) {
-        (Some(commit), _) => Ok(commit),
-        // Perhaps one that no branch leads to any more.
-        (None, Some(commit)) => Ok(commit),
-        (None, None) => bail!(
+    // One by its digits alone is perhaps one that no branch leads to any more.
+    let Some(commit) = found.or_else(|| CommitId::parse(to)) else {
+        bail!(
             "{to} is no commit of the repository and no entry of the history of {app}; `git log` \
              and `evenkeel history --app {app}` list them"
-        ),
-    }
+        );
+    };
+    // What the ledger names was in force. Of others only those were that the commit in force descends
+    // from: a branch that nobody merged, reviewed or signed is not the way back to anything.
+    let written = chain.entries.iter().any(|entry| match &entry.record {
+        Record::Intent { commit: of, .. } => of.as_ref() == Some(&commit),
+        Record::Outcome { .. } => false,
+    });
+    let Some(source) = source.filter(|source| source.branch.is_some() && !written) else {
+        return Ok(commit);
+    };
+    let good = source.commit.clone().with_context(|| {
+        format!(
+            "no commit is in force, so nothing tells whether {} ever was; name an entry of the history of \
+             {app}",
+            commit.short()
+        )
+    })?;
+    let (from, to) = (commit.clone(), good.clone());
+    let ancestry = commits.ask(move |r| r.ancestry(Some(&to), &from)).await;
+    let ancestry = ancestry.with_context(|| {
+        format!(
+            "whether commit {} was ever in force cannot be told; nothing was written",
+            commit.short()
+        )
+    })?;
+    ensure!(
+        matches!(ancestry, Ancestry::Same | Ancestry::Older),
+        "commit {} was never in force: {}, which is, does not descend from it; nothing was written. \
+         `git log {}` and `evenkeel history --app {app}` list what was",
+        commit.short(),
+        good.short(),
+        good.short()
+    );
+    Ok(commit)
+}
+
+/// Who calls, by AWS's word.
+pub(super) fn who(context: &Context) -> anyhow::Result<String> {
+    let caller = &context.engine.cell.caller;
+    ensure!(
+        !caller.is_empty(),
+        "AWS did not say who is calling, so nothing can be recorded in their name"
+    );
+    Ok(caller.clone())
 }
 
 fn is_number(text: &str) -> bool {

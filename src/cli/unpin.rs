@@ -9,6 +9,7 @@ use super::exit::Exit;
 use super::git_args::UnpinArgs;
 use super::guard::Intent;
 use super::out::print;
+use super::rollback::who;
 use crate::render::layout::flow;
 
 /// Runs it.
@@ -22,7 +23,11 @@ pub async fn run(settings: Option<&Path>, args: &UnpinArgs) -> anyhow::Result<Ex
     );
     let context = Context::open(settings, &args.aws, Intent::Write).await?;
     let app = &args.app;
-    let Some(pin) = context.store()?.unpin(app, &args.reason).await? else {
+    let Some(pin) = context
+        .store()?
+        .unpin(app, &who(&context)?, &args.reason)
+        .await?
+    else {
         anyhow::bail!("{app} is not pinned; `evenkeel status` shows what is");
     };
     let said = format!(

@@ -161,6 +161,14 @@ pub fn options(git: &GitSettings, looks: Option<Duration>) -> anyhow::Result<Git
             url::url(&text).map_err(|why| anyhow::anyhow!("source: {name}: {why}"))?
         }
     };
+    if let Some(signers) = &git.signers {
+        std::fs::metadata(signers).with_context(|| {
+            format!(
+                "source: verify.signatures: {} cannot be read, so no commit could be trusted",
+                signers.display()
+            )
+        })?;
+    }
     Ok(GitOptions {
         remote: Remote {
             url,

@@ -8,6 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::Timestamp;
 
 use super::Engine;
+use super::source_news::{IN_FORCE, told};
 use crate::kinds::{self, Policy};
 use crate::model::document::DesiredSet;
 use crate::model::drift::DriftRecord;
@@ -18,6 +19,7 @@ use crate::model::scope::Scope;
 use crate::model::status::ObjectStatus;
 use crate::model::survey::Coverage;
 use crate::model::tree;
+use crate::plan::control::{LEASH, PAUSED};
 use crate::plan::sightings::sightings;
 use crate::store::StoreError;
 
@@ -72,6 +74,15 @@ impl Engine {
         for ((record, _), named) in records.iter_mut().zip(unnamed) {
             record.author = named.author;
         }
+        // What keeps documents from being what they say stands beside what they said.
+        let source = plan.source.as_ref().map(told).unwrap_or_default();
+        let lines = source.into_iter().filter(|(what, _)| what != IN_FORCE);
+        notes.extend(lines.map(|(_, line)| line.text));
+        let control = plan
+            .findings
+            .iter()
+            .filter(|f| [PAUSED, LEASH].contains(&f.rule.as_str()));
+        notes.extend(control.map(|finding| finding.message.clone()));
         for (app, why) in &plan.history_unread {
             notes.push(format!("the history of {app} could not be read: {why}"));
         }

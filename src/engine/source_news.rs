@@ -6,6 +6,8 @@ use super::in_force::told as reasons;
 use crate::model::finding::Severity;
 use crate::model::source::{SourceState, Why};
 
+/// The line of the commit in force.
+pub(super) const IN_FORCE: &str = "in force";
 const HELD: &str = "held";
 const UNREAD: &str = "unread";
 const PINNED: &str = "pinned ";
@@ -51,7 +53,7 @@ pub(super) fn told(source: &SourceState) -> BTreeMap<String, SourceLine> {
     };
     if let Some(commit) = &source.commit {
         let text = "in force".to_owned();
-        say("in force", Severity::Warning, commit.as_str(), text);
+        say(IN_FORCE, Severity::Warning, commit.as_str(), text);
     }
     if let Some(held) = &source.held {
         let text = format!(
@@ -73,7 +75,10 @@ pub(super) fn told(source: &SourceState) -> BTreeMap<String, SourceLine> {
                 &format!("{PINNED}{app}"),
                 Severity::Warning,
                 commit,
-                format!("{app} is pinned by {by}: {reason}"),
+                format!(
+                    "{app} is pinned to commit {} by {by}: {reason}",
+                    at.commit.short()
+                ),
             ),
             Why::DidNotLoad => say(
                 &format!("behind {app}"),
@@ -110,6 +115,6 @@ mod tests {
             line.text
         );
         assert!(SourceLine::over(HELD).is_some());
-        assert_eq!(SourceLine::over("in force"), None);
+        assert_eq!(SourceLine::over(IN_FORCE), None);
     }
 }

@@ -12,6 +12,7 @@ use serde::Serialize;
 use super::drift::{Authorship, DriftKind, DriftRecord, How};
 use super::key::ResourceKey;
 use super::plan::{Plan, Status};
+use super::source::SourceState;
 use super::stake::{Severity, Stake};
 use super::status::{ConditionKind, ObjectStatus, Truth};
 use super::survey::Coverage;
@@ -33,6 +34,9 @@ pub struct Report {
     /// The app that it is of, if it is of one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub app: Option<String>,
+    /// The commit that is in force, where the documents are of one, and which apps are elsewhere.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub source: Option<SourceState>,
     /// When the estate was looked at for it.
     pub made_at: Timestamp,
     /// What began or ended since then is in it; what stands open is, whenever it began.
@@ -232,6 +236,7 @@ impl Report {
             account: place.0.to_owned(),
             region: place.1.to_owned(),
             app: app.map(str::to_owned),
+            source: plan.source.clone(),
             made_at: now,
             since,
             state: state(plan),

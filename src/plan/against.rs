@@ -2,7 +2,7 @@
 //!
 //! Pure: two sets and their plans in, one comparison out.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
@@ -11,7 +11,10 @@ use crate::model::document::DesiredSet;
 use crate::model::finding::{Finding, Severity};
 use crate::model::key::ResourceKey;
 use crate::model::plan::{ObjectPlan, Plan, Verdict};
-use crate::model::source::CommitId;
+use crate::model::source::{CommitId, Pin};
+use crate::model::tree::Tree;
+use crate::plan::control::LEASH;
+use crate::source::git::hold::{Ancestry, Candidate, Signature, reasons};
 
 /// What the working tree changes against a revision.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -35,6 +38,9 @@ pub struct Against {
     pub wrong: Vec<Finding>,
     /// What was wrong with them before.
     pub wrong_before: Vec<Finding>,
+    /// What would keep the change as a whole, or an app's part of it, from coming into force.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub kept_back: Vec<String>,
     /// The plan of the working tree.
     pub plan: Plan,
 }
@@ -71,7 +77,9 @@ impl Against {
     pub fn verdict(&self) -> Verdict {
         if !self.wrong.is_empty() {
             Verdict::Wrong
-        } else if self.brings.iter().any(|object| object.change.is_none()) {
+        } else if !self.kept_back.is_empty()
+            || self.brings.iter().any(|object| object.change.is_none())
+        {
             // A part of it would not happen: whoever merges it has to know.
             Verdict::Held
         } else if self.brings.is_empty() {
@@ -145,8 +153,55 @@ pub fn against(
         released: released.cloned().collect(),
         wrong: wrong.into_iter().cloned().collect(),
         wrong_before: wrong_before.into_iter().cloned().collect(),
+        kept_back: Vec::new(),
         plan,
     }
+}
+
+/// What keeps `new` back once it is merged where `old` is in force: a source that holds commits and
+/// takes away at most a share of `vanish` percent, apps that are pinned, and Policies that allow more.
+pub fn kept_back(
+    commit: &CommitId,
+    (old, old_plan): (&DesiredSet, &Plan),
+    (new, plan): (&DesiredSet, &Plan),
+    vanish: Option<u8>,
+    pins: &BTreeMap<String, Pin>,
+) -> Vec<String> {
+    let mut kept = Vec::new();
+    if let Some(vanish) = vanish {
+        let candidate = Candidate {
+            commit,
+            ancestry: Ancestry::Descendant,
+            signature: &Signature::NotAsked,
+            set: new,
+            in_force: Some(old),
+        };
+        kept.extend(reasons(&candidate, vanish).into_iter().map(|reason| {
+            format!("once merged the commit is on hold until somebody acknowledges it: {reason}")
+        }));
+    }
+    let part = |set: &DesiredSet, app: &str| -> Vec<(ResourceKey, Tree)> {
+        let documents = set.documents.values().filter(|d| d.key.app == app);
+        documents.map(|d| (d.key.clone(), d.spec.clone())).collect()
+    };
+    for (app, pin) in pins {
+        if part(old, app) != part(new, app) {
+            kept.push(format!(
+                "{app} is pinned to commit {} by {}: {}; the change reaches it after `evenkeel unpin {app}`",
+                pin.commit.short(),
+                pin.by,
+                pin.reason
+            ));
+        }
+    }
+    let looser = plan.findings.iter().filter(|f| f.rule == LEASH);
+    let known = |message: &str| old_plan.findings.iter().any(|f| f.message == message);
+    kept.extend(
+        looser
+            .filter(|f| !known(&f.message))
+            .map(|f| f.message.clone()),
+    );
+    kept
 }
 
 #[cfg(test)]

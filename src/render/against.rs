@@ -27,6 +27,9 @@ pub fn text(told: &Against) -> String {
         hanging(&mut out, 2, "", "nothing of these is written or deleted");
         out.push('\n');
     }
+    for why in &told.kept_back {
+        hanging(&mut out, 10, "kept back ", why);
+    }
     let (style, word) = match told.verdict() {
         Verdict::InOrder => (GOOD, "brings nothing"),
         Verdict::Wrong => (BAD, "errors"),
@@ -120,6 +123,12 @@ pub fn markdown(told: &Against) -> String {
         out.push_str(&finding_line(finding));
     }
     if !told.wrong.is_empty() {
+        out.push('\n');
+    }
+    for why in &told.kept_back {
+        out.push_str(&format!("- **kept back**: {}\n", escape(why)));
+    }
+    if !told.kept_back.is_empty() {
         out.push('\n');
     }
     if !told.brings.is_empty() {

@@ -10,7 +10,7 @@ use super::Store;
 use super::call::{Before, Written};
 use super::error::StoreError;
 use super::rows;
-use crate::model::source::{CommitId, Pin, SourceRecord};
+use crate::model::source::{Pin, SourceRecord};
 
 /// Where a row counts its changes.
 const VERSION: &str = "version";
@@ -127,44 +127,47 @@ impl Store {
         Ok(pins)
     }
 
-    /// Pins `app` to `commit`, whatever it was pinned to.
+    /// Pins an app to a commit, whatever it was pinned to.
     ///
     /// # Errors
     /// The store's.
-    pub async fn pin(&self, app: &str, commit: &CommitId, reason: &str) -> Result<Pin, StoreError> {
-        let pin = Pin {
-            app: app.to_owned(),
-            commit: commit.clone(),
-            by: self.holder.clone(),
-            at: self.table.clock.now(),
-            reason: reason.to_owned(),
+    pub async fn pin(&self, pin: &Pin) -> Result<(), StoreError> {
+        let row = PinRow {
+            pin: Some(pin.clone()),
+            by: pin.by.clone(),
+            at: pin.at,
+            reason: pin.reason.clone(),
         };
-        self.put_pin(app, Some(pin.clone()), reason).await?;
-        Ok(pin)
+        self.put_pin(&pin.app, &row).await
     }
 
     /// Lets `app` go; says what it was pinned to.
     ///
     /// # Errors
     /// The store's.
-    pub async fn unpin(&self, app: &str, reason: &str) -> Result<Option<Pin>, StoreError> {
+    pub async fn unpin(
+        &self,
+        app: &str,
+        by: &str,
+        reason: &str,
+    ) -> Result<Option<Pin>, StoreError> {
         let Some(pin) = self.pins().await?.remove(app) else {
             return Ok(None);
         };
-        self.put_pin(app, None, reason).await?;
-        Ok(Some(pin))
-    }
-
-    async fn put_pin(&self, app: &str, pin: Option<Pin>, reason: &str) -> Result<(), StoreError> {
-        let pk = self.estate();
-        let sk = format!("{}{app}", rows::PIN);
         let row = PinRow {
-            pin,
-            by: self.holder.clone(),
+            pin: None,
+            by: by.to_owned(),
             at: self.table.clock.now(),
             reason: reason.to_owned(),
         };
-        let body = self.table.json(&pk, &sk, &row)?;
+        self.put_pin(app, &row).await?;
+        Ok(Some(pin))
+    }
+
+    async fn put_pin(&self, app: &str, row: &PinRow) -> Result<(), StoreError> {
+        let pk = self.estate();
+        let sk = format!("{}{app}", rows::PIN);
+        let body = self.table.json(&pk, &sk, row)?;
         let item = rows::item(&pk, &sk, [(rows::BODY, rows::text(body))]);
         self.table.put(&format!("{pk} / {sk}"), item).await
     }

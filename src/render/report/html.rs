@@ -6,7 +6,7 @@ use askama::Template;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
-use super::{fate, lasting, moved, who};
+use super::{fate, lasting, moved, period, who};
 use crate::model::drift::Authorship;
 use crate::model::report::{Bucket, Held, Line, Report, State, Tally, moment};
 use crate::model::survey::Coverage;
@@ -18,7 +18,7 @@ use crate::render::layout::clean;
 struct Page {
     title: String,
     place: String,
-    since: String,
+    period: String,
     made_at: String,
     sentence: String,
     tone: &'static str,
@@ -127,7 +127,7 @@ pub fn html(report: &Report) -> Result<String, askama::Error> {
     Page {
         title: format!("Drift report{of}"),
         place: format!("account {}, {}", report.account, report.region),
-        since: moment(report.since),
+        period: period(report),
         made_at: moment(report.made_at),
         sentence: report.sentence(),
         tone: if report.figures.severe > 0 {

@@ -2,7 +2,7 @@
 //!
 //! Pure: a report in, text out.
 
-use super::{author, fate, lasting, mean, moved};
+use super::{author, fate, lasting, mean, moved, period};
 use crate::model::report::{Line, Report, Tally, moment};
 use crate::render::markdown::escape;
 
@@ -13,11 +13,10 @@ pub fn markdown(report: &Report) -> String {
         .as_deref()
         .map_or(String::new(), |app| format!(" of {}", escape(app)));
     let mut out = format!(
-        "### Evenkeel: drift report{of}\n\nAccount {}, {}, {} to {}.\n\n**{}**\n\n",
+        "### Evenkeel: drift report{of}\n\nAccount {}, {}, {}.\n\n**{}**\n\n",
         escape(&report.account),
         escape(&report.region),
-        moment(report.since),
-        moment(report.made_at),
+        escape(&period(report)),
         escape(&report.sentence())
     );
     let figures = &report.figures;

@@ -7,9 +7,21 @@ pub mod markdown;
 pub mod text;
 
 use crate::model::drift::{Authorship, DriftKind, How};
-use crate::model::report::{Line, moment};
+use crate::model::report::{Line, Report, moment};
+use crate::model::source::SourceState;
 use crate::model::tree::Tree;
 use crate::render::layout::{clean, seconds, value};
+
+/// What a report is of: the period, and the commit.
+fn period(report: &Report) -> String {
+    let source = report.source.as_ref().and_then(SourceState::named);
+    let named = source.map_or_else(String::new, |named| format!(", {named}"));
+    format!(
+        "{} to {}{named}",
+        moment(report.since),
+        moment(report.made_at)
+    )
+}
 
 /// What moved: `2 -> 9`, `(not set) -> by hand`.
 fn moved(line: &Line) -> String {

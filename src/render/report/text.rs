@@ -4,7 +4,7 @@
 
 use anstyle::Style;
 
-use super::{author, fate, lasting, mean, moved};
+use super::{author, fate, lasting, mean, moved, period};
 use crate::model::drift::DriftKind;
 use crate::model::report::{Held, Line, Report, Tally, moment};
 use crate::model::stake::Severity;
@@ -30,11 +30,8 @@ pub fn text(report: &Report) -> String {
         DIM,
         &place,
     );
-    out.push_str(&format!(
-        "{} to {}\n\n",
-        moment(report.since),
-        moment(report.made_at)
-    ));
+    hanging(&mut out, 0, "", &period(report));
+    out.push('\n');
     hanging(&mut out, 0, "", &report.sentence());
     out.push('\n');
     figures(&mut out, report);
