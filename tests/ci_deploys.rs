@@ -7,8 +7,10 @@
 use std::time::Duration;
 
 use evenkeel::engine::apply::Wait;
+use evenkeel::kinds::Policy;
 use evenkeel::model::document::DesiredSet;
 use evenkeel::model::plan::Verdict;
+use evenkeel::model::scope::Scope;
 use evenkeel::twin::World;
 use evenkeel::twin::ecs::RolloutState;
 use evenkeel::twin::estate::FargateService;
@@ -234,5 +236,46 @@ async fn of_two_images_that_have_the_new_size_the_later_runs_whatever_our_writes
     assert!(
         overtaken_twice > 0,
         "no image was deployed at the very moment of the second write"
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_image_is_not_lost_when_its_overtaker_dies_and_all_else_is_as_wanted() {
+    let (rig, before) = rig(Duration::from_millis(20)).await;
+    rig.apply(&before, Wait::ForRollouts).await;
+    rig.clock.sleep(Duration::from_secs(3600)).await;
+    // Another replica has just looked, and history serves for minutes where all is in order.
+    let other = rig.another(8).await;
+    let all = Scope::all();
+    let looked = other.plan(&before, &all, &Policy::CONTROLLER).await;
+    assert_eq!(looked.verdict(), Verdict::InOrder);
+    let after = load(&DOCUMENT.replace("cpu: 512, memory: 1024", "cpu: 1024, memory: 2048"));
+    rig.twin.world(|w| {
+        w.calls.clear();
+        let deploy = Side::Before.of(|w| Ci::Live.deploy(w, "app:v2"));
+        w.faults.next("ecs.UpdateService", deploy);
+    });
+    let sent = || {
+        rig.twin
+            .world(|w| w.task_definition_of("main", "web").unwrap().cpu() == Some(1024))
+    };
+    let dies = async {
+        while !sent() {
+            rig.clock.sleep(Duration::from_millis(1)).await;
+        }
+    };
+    tokio::select! {
+        _ = rig.apply(&after, Wait::No) => panic!("it was to die"),
+        () = dies => {}
+    }
+    rig.clock.sleep(Duration::from_secs(5)).await;
+    let looked = other.plan(&after, &all, &Policy::CONTROLLER).await;
+    let notes = &looked.objects[0].notes;
+    assert!(
+        notes
+            .iter()
+            .any(|note| note.contains("was deployed by somebody else")),
+        "{:#?}",
+        looked.objects
     );
 }

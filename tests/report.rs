@@ -87,6 +87,7 @@ fn object(key: &str, status: Status, holds: Vec<Hold>) -> ObjectPlan {
         remember: BTreeMap::new(),
         rollout: None,
         look_for: Vec::new(),
+        moving: false,
         beside: Vec::new(),
         tasks: 0,
     }

@@ -289,7 +289,10 @@ enum Recall {
 
 /// Whether what the store knows could change this object's plan.
 fn needs_history(object: &ObjectPlan) -> bool {
-    object.status != Status::InSync || object.rollout.is_some() || !object.remember.is_empty()
+    object.status != Status::InSync
+        || object.rollout.is_some()
+        || object.moving
+        || !object.remember.is_empty()
 }
 
 /// What was called since `before` was counted.

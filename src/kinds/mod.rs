@@ -162,6 +162,8 @@ pub struct Decision {
     pub rollout: Option<Rollout>,
     /// What stands beside what the document names: unmanaged, or suspended by an operator.
     pub beside: Vec<Beside>,
+    /// Whether something of it is on its way, by whomever: what that overtook only history tells.
+    pub moving: bool,
 }
 
 /// The pure half of a kind.

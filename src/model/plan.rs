@@ -68,6 +68,9 @@ pub struct ObjectPlan {
     /// Tasks that its change replaces or starts; counted by change budgets.
     #[serde(default)]
     pub tasks: u64,
+    /// Whether something of it is on its way, by whomever: history is read at the next look, too.
+    #[serde(skip)]
+    pub moving: bool,
 }
 
 /// How far a rollout is.

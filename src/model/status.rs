@@ -264,6 +264,7 @@ mod tests {
             remember: BTreeMap::new(),
             rollout: None,
             look_for: Vec::new(),
+            moving: false,
             beside: Vec::new(),
             tasks: 0,
         }

@@ -169,6 +169,7 @@ fn decide(
         mut remember,
         rollout,
         beside: _,
+        moving,
     } = decision;
     let unread = inputs.memory.unread.get(&document.key.app);
     // What is remembered already is no news, and what may be is not to be written over.
@@ -227,6 +228,7 @@ fn decide(
         look_for: overdue(memory, inputs.now),
         beside,
         tasks,
+        moving,
     }
 }
 
@@ -343,6 +345,7 @@ fn held(document: &Document, status: Status, hold: Hold) -> ObjectPlan {
         remember: std::collections::BTreeMap::new(),
         rollout: None,
         look_for: Vec::new(),
+        moving: false,
         beside: Vec::new(),
         tasks: 0,
     }

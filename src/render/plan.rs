@@ -299,6 +299,7 @@ pub(crate) mod tests {
             remember: BTreeMap::new(),
             rollout: None,
             look_for: Vec::new(),
+            moving: false,
             beside: Vec::new(),
             tasks: 0,
         }

@@ -85,6 +85,7 @@ pub fn decide(question: &Question<'_>) -> Decision {
     sizing::decide(&mut draft);
     draft.send_update();
     draft.rollout();
+    draft.out.moving = !facts.others.is_empty();
     draft.finish()
 }
 
