@@ -206,7 +206,13 @@ fn log_object(object: &ObjectPlan) {
         Status::InSync => tracing::debug!(key = %object.key, "in order"),
         Status::Drifted | Status::Absent => {
             let fields: Vec<String> = object.drift.iter().map(|d| d.path.to_string()).collect();
-            tracing::info!(key = %object.key, drift = fields.join(","), "drift");
+            let whole = "(the whole object)".to_owned();
+            let drift = if fields.is_empty() {
+                whole
+            } else {
+                fields.join(",")
+            };
+            tracing::info!(key = %object.key, drift, "drift");
         }
         Status::Unreadable | Status::Blocked => tracing::warn!(key = %object.key, "held: {holds}"),
         Status::Deferred => tracing::info!(key = %object.key, "deferred: {holds}"),

@@ -294,8 +294,8 @@ impl fmt::Display for Hold {
                 write!(f, "destructive: {why}; needs apply --allow-destructive")
             }
             Hold::Frozen => f.write_str(
-                "a document of this app did not load, so nothing of the app is written; see the \
-                 errors above",
+                "a document of this app did not load, so nothing of the app is written; `evenkeel \
+                 check` shows the errors",
             ),
             Hold::Unapproved => f.write_str(
                 "it has drifted since the plan was saved, so nothing of it was approved; make a \

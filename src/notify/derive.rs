@@ -57,8 +57,11 @@ fn topics(transition: &Transition) -> Vec<(Topic, String)> {
         && (!was(ConditionKind::Blocked) || reason_changed(transition, ConditionKind::Blocked))
     {
         topics.push((Topic::Blocked, says(ConditionKind::Blocked)));
-    } else if is(ConditionKind::Drifted) && !was(ConditionKind::Drifted) {
-        topics.push((Topic::DriftFound, String::new()));
+    } else if is(ConditionKind::Drifted) && drifts_anew(transition) {
+        let absent = condition(Some(&transition.now), ConditionKind::Drifted)
+            .filter(|c| c.reason == "Absent")
+            .map(|c| c.message.clone());
+        topics.push((Topic::DriftFound, absent.unwrap_or_default()));
     }
     if rollout_failed(Some(&transition.now)) && !rollout_failed(transition.before.as_ref()) {
         topics.push((Topic::RolledBack, says(ConditionKind::Ready)));
@@ -69,7 +72,11 @@ fn topics(transition: &Transition) -> Vec<(Topic, String)> {
             || rollout_failed(status)
             || status.is_some_and(|s| s.failed.is_some())
     };
-    if bad(transition.before.as_ref()) && !bad(Some(&transition.now)) {
+    // What waits for something that passes may be held again after it.
+    if bad(transition.before.as_ref())
+        && !bad(Some(&transition.now))
+        && !is(ConditionKind::Deferred)
+    {
         let so = if holds(Some(&transition.now), ConditionKind::Ready) {
             "it is in order"
         } else {
@@ -78,6 +85,25 @@ fn topics(transition: &Transition) -> Vec<(Topic, String)> {
         topics.push((Topic::Recovered, so.to_owned()));
     }
     topics
+}
+
+/// Whether fields differ that did not, by the same document: what a new document asks for is no drift.
+fn drifts_anew(transition: &Transition) -> bool {
+    let Some(before) = condition(transition.before.as_ref(), ConditionKind::Drifted) else {
+        return true;
+    };
+    let Some(now) = condition(Some(&transition.now), ConditionKind::Drifted) else {
+        return false;
+    };
+    if before.observed_generation != now.observed_generation {
+        return false;
+    }
+    let fields = |c: &Condition| -> BTreeSet<String> {
+        let differ = c.status == Truth::True;
+        let fields = c.message.split(", ").filter(|_| differ);
+        fields.map(str::to_owned).collect()
+    };
+    !fields(now).is_subset(&fields(before))
 }
 
 fn condition(status: Option<&ObjectStatus>, kind: ConditionKind) -> Option<&Condition> {
@@ -347,6 +373,76 @@ mod tests {
                 none,
                 vec!["recovered"],
             ]
+        );
+    }
+
+    fn transition(before: &ObjectPlan, now: &ObjectPlan, documents: (&str, &str)) -> Vec<Notice> {
+        let before = ObjectStatus::from_plan(before, None, documents.0, at(1));
+        let after = ObjectStatus::from_plan(now, Some(&before), documents.1, at(2));
+        let transition = Transition {
+            key: now.key.clone(),
+            before: Some(before),
+            now: after,
+        };
+        let plan = Plan {
+            objects: vec![now.clone()],
+            ..mixed()
+        };
+        of_look(&plan, &[transition])
+    }
+
+    #[test]
+    fn drift_in_another_field_is_told_even_while_something_waits_for_a_person() {
+        let web = "shop/Service/web";
+        let exist = || Hold::MustExist {
+            help: "create it".into(),
+        };
+        let worse = |mut object: ObjectPlan| {
+            object.drift.push(Drift {
+                path: FieldPath::dotted("spec.cpu"),
+                desired: Tree::from(1),
+                live: Tree::from(2),
+            });
+            object
+        };
+        for before in [drifted(web), held(web, exist())] {
+            let notices = transition(&before, &worse(before.clone()), ("g", "g"));
+            assert_eq!(notices.len(), 1, "{notices:?}");
+            assert_eq!(notices[0].topic, Topic::DriftFound);
+            assert_eq!(notices[0].objects[0].drift.len(), 2);
+            assert_eq!(transition(&worse(before.clone()), &before, ("g", "g")), []);
+        }
+    }
+
+    #[test]
+    fn what_a_commit_asks_for_is_no_drift_and_what_waits_has_not_recovered() {
+        let web = "shop/Service/web";
+        assert_eq!(transition(&quiet(web), &drifted(web), ("old", "new")), []);
+        let mut waits = held(
+            web,
+            Hold::Settling {
+                until: "soon".into(),
+            },
+        );
+        waits.status = Status::Deferred;
+        let blocked = held(
+            web,
+            Hold::MustExist {
+                help: "create it".into(),
+            },
+        );
+        assert_eq!(transition(&blocked, &waits, ("g", "g")), []);
+    }
+
+    #[test]
+    fn of_what_is_gone_it_is_said_that_it_is() {
+        let mut gone = drifted("shop/Alarm/cpu");
+        gone.status = Status::Absent;
+        gone.drift.clear();
+        let notices = transition(&quiet("shop/Alarm/cpu"), &gone, ("g", "g"));
+        assert!(
+            notices[0].objects[0].says.contains("does not exist"),
+            "{notices:?}"
         );
     }
 

@@ -3,6 +3,8 @@
 
 use std::time::Duration;
 
+use crate::model::notice::Severity;
+
 /// Notices at once, before the hourly rate counts.
 const BURST: f64 = 10.0;
 
@@ -32,12 +34,12 @@ impl Limit {
         self.filled = self.filled.max(now);
     }
 
-    /// Whether one more may be sent now. `Some` is how many were left out before it, which it is to
-    /// tell; a refusal counts as one more of those.
-    pub fn admit(&mut self, now: Duration) -> Option<u32> {
+    /// Whether one more of that severity may be sent now. `Some` is how many were left out before it,
+    /// which it is to tell; a refusal counts as one more of those. What is critical always may.
+    pub fn admit(&mut self, severity: Severity, now: Duration) -> Option<u32> {
         self.fill(now);
         // A token that is whole but for rounding is whole.
-        if self.tokens < 1.0 - 1e-9 {
+        if self.tokens < 1.0 - 1e-9 && severity < Severity::Critical {
             self.left_out = self.left_out.saturating_add(1);
             return None;
         }
@@ -69,13 +71,27 @@ mod tests {
     fn a_burst_passes_and_then_the_hourly_rate_and_the_rest_is_counted() {
         let mut limit = Limit::new(60, Duration::ZERO);
         let sent = (0..30)
-            .filter(|_| limit.admit(Duration::ZERO).is_some())
+            .filter(|_| limit.admit(Severity::Info, Duration::ZERO).is_some())
             .count();
         assert_eq!(sent, 10);
         assert_eq!(limit.due(Duration::ZERO), Some(Duration::from_secs(60)));
-        assert_eq!(limit.admit(Duration::from_secs(60)), Some(20));
+        assert_eq!(
+            limit.admit(Severity::Info, Duration::from_secs(60)),
+            Some(20)
+        );
         assert_eq!(limit.due(Duration::from_secs(60)), None);
         limit.miss(3);
-        assert_eq!(limit.admit(Duration::from_secs(120)), Some(3));
+        assert_eq!(
+            limit.admit(Severity::Info, Duration::from_secs(120)),
+            Some(3)
+        );
+    }
+    #[test]
+    fn what_is_critical_is_never_left_out() {
+        let mut limit = Limit::new(1, Duration::ZERO);
+        let mut info = || limit.admit(Severity::Warning, Duration::ZERO);
+        while info().is_some() {}
+        let critical = limit.admit(Severity::Critical, Duration::ZERO);
+        assert_eq!(critical, Some(1), "it says that one was left out");
     }
 }

@@ -196,7 +196,7 @@ impl Worker {
             };
             last = Some(notice.clone());
             self.limit.miss(self.missed.swap(0, Ordering::SeqCst));
-            match self.limit.admit(self.clock.boot()) {
+            match self.limit.admit(notice.severity, self.clock.boot()) {
                 Some(left_out) => self.deliver(&Letter { notice, left_out }).await,
                 None => {
                     self.tally.told(&self.name, Delivery::LeftOut);

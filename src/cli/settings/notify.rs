@@ -154,7 +154,8 @@ fn receiver(
     Ok(Receiver {
         name: match name {
             Some(name) => name.value,
-            // Its place in the list tells it apart from others of its sort.
+            // Its place in its list tells it apart from others of its sort.
+            None if of_changes => format!("changes-{sort}-{}", at + 1),
             None => format!("{sort}-{}", at + 1),
         },
         way,
