@@ -211,6 +211,7 @@ pub(crate) fn question(set: &DesiredSet, record: &DriftRecord) -> Option<Questio
     Some(Question {
         names,
         calls: kind.changed_by(&record.path).to_vec(),
+        members: kind.set_by(&record.path),
         from: from.ok()?,
         to: record.first_seen.checked_add(SKEW).ok()?,
     })

@@ -193,6 +193,13 @@ pub trait Kind: Send + Sync {
     /// Evenkeel never makes.
     fn changed_by(&self, path: &FieldPath) -> &'static [&'static str];
 
+    /// Members of a call's parameters one of which a call has to set to change the field at `path`: some
+    /// calls may leave all of them out. Default: any call of [`Kind::changed_by`] does.
+    fn set_by(&self, path: &FieldPath) -> &'static [&'static str] {
+        let _ = path;
+        &[]
+    }
+
     /// What such a call names beside the object itself, such as the one policy of many.
     fn named_in_call<'p>(&self, path: &'p FieldPath) -> Option<&'p str> {
         let _ = path;

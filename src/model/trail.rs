@@ -104,6 +104,12 @@ impl Event {
         !names.is_empty() && names.iter().all(is_said)
     }
 
+    /// Whether one of `members` was set by it: a call that may leave them all out did not touch them.
+    pub fn sets(&self, members: &[&str]) -> bool {
+        let set = |name: &&str| self.parameters.get(name).is_some_and(|v| !v.is_null());
+        members.iter().any(set)
+    }
+
     /// Whether it is a write of this Evenkeel: its user agent says so and the caller is us. The
     /// agent alone would hide a second Evenkeel that fights with this one, and the caller alone a
     /// person who uses the same role.
@@ -146,6 +152,8 @@ pub struct Question {
     pub names: Vec<String>,
     /// Calls that can have done it.
     pub calls: Vec<&'static str>,
+    /// Members of the call's parameters, one of which it has to set; none where any call does it.
+    pub members: &'static [&'static str],
     /// Not before this.
     pub from: Timestamp,
     /// Not after this.
@@ -164,6 +172,7 @@ impl Question {
             .filter(|e| (self.from..=self.to).contains(&e.author.at))
             .filter(|e| self.calls.contains(&e.author.call.as_str()))
             .filter(|e| !e.is_ours(caller) && e.speaks_of(&self.names))
+            .filter(|e| self.members.is_empty() || e.sets(self.members))
             .map(|e| &e.author)
             .max_by_key(|author| author.at)
     }
@@ -190,6 +199,7 @@ mod tests {
         Question {
             names: vec!["main".into(), "web".into()],
             calls: vec!["ecs.UpdateService"],
+            members: &["desiredCount"],
             from: Timestamp::from_second(0).unwrap(),
             to: Timestamp::from_second(100).unwrap(),
         }
@@ -218,6 +228,18 @@ mod tests {
     }
 
     #[test]
+    fn a_call_that_set_nothing_of_the_field_is_not_behind_it() {
+        let count = json!({"cluster": "main", "service": "web", "desiredCount": 9});
+        let again = json!({"cluster": "main", "service": "web", "forceNewDeployment": true});
+        let dana = "arn:aws:iam::123456789012:user/dana";
+        let events = [
+            event("UpdateService", 10, dana, "console", &count),
+            event("UpdateService", 50, "arn:ci", "ci", &again),
+        ];
+        assert_eq!(question().answer(&events, US).unwrap().principal, dana);
+    }
+
+    #[test]
     fn a_name_is_found_in_an_arn_and_in_a_resource_id() {
         for parameters in [
             json!({"service": "arn:aws:ecs:us-east-1:1:service/main/web"}),
@@ -233,7 +255,7 @@ mod tests {
 
     #[test]
     fn our_own_write_is_behind_no_drift_and_another_evenkeels_is() {
-        let web = json!({"cluster": "main", "service": "web"});
+        let web = json!({"cluster": "main", "service": "web", "desiredCount": 1});
         let agent = "aws-sdk-rust/1.3 os/linux lang/rust app/evenkeel";
         let of = |arn: &str, agent: &str| {
             let events = [event("UpdateService", 50, arn, agent, &web)];

@@ -80,6 +80,10 @@ impl Kind for Service {
         stakes::changed_by(path)
     }
 
+    fn set_by(&self, path: &FieldPath) -> &'static [&'static str] {
+        stakes::set_by(path)
+    }
+
     fn named_in_call<'p>(&self, path: &'p FieldPath) -> Option<&'p str> {
         stakes::named_in_call(path)
     }

@@ -66,10 +66,12 @@ pub fn changed_by(path: &FieldPath) -> &'static [&'static str] {
         ["scaling", "targetTracking", ..] => &[
             "application-autoscaling.PutScalingPolicy",
             "application-autoscaling.DeleteScalingPolicy",
+            "application-autoscaling.DeregisterScalableTarget",
         ],
         ["scaling", "scheduled", ..] => &[
             "application-autoscaling.PutScheduledAction",
             "application-autoscaling.DeleteScheduledAction",
+            "application-autoscaling.DeregisterScalableTarget",
         ],
         ["scaling", "count", ..] => &["ecs.UpdateService"],
         ["scaling", ..] => &[
@@ -79,6 +81,18 @@ pub fn changed_by(path: &FieldPath) -> &'static [&'static str] {
         ["tags", ..] => &["ecs.TagResource", "ecs.UntagResource"],
         [_, ..] => &["ecs.UpdateService"],
         [] => &["ecs.DeleteService"],
+    }
+}
+
+/// Members of UpdateService, one of which it sets to change the field at `path`.
+pub fn set_by(path: &FieldPath) -> &'static [&'static str] {
+    let names: Vec<&str> = path.segments().iter().map(String::as_str).collect();
+    match names.get(1..).unwrap_or_default() {
+        ["desiredCount"] | ["scaling", "count", ..] => &["desiredCount"],
+        ["cpu" | "memory" | "containers", ..] => &["taskDefinition"],
+        ["deployment", ..] => &["deploymentConfiguration"],
+        ["healthCheckGracePeriodSeconds"] => &["healthCheckGracePeriodSeconds"],
+        _ => &[],
     }
 }
 
