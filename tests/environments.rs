@@ -204,6 +204,8 @@ fn fmt_changes_layout_only_leaves_alone_what_does_not_load_and_is_done_once() {
                  name: a\nspec:\n    tableName: abc # kept\n\n\n";
     bench.save("desired-state/a.yaml", shown);
     bench.save("desired-state/broken.yaml", "a: [\n");
+    let latin = b"kind: Table\n# Gr\xfc\xdfe\n";
+    fs::write(bench.folder().join("desired-state/latin.yaml"), latin).unwrap();
     let file = bench.folder().join("desired-state/a.yaml");
     fs::set_permissions(&file, fs::Permissions::from_mode(0o640)).unwrap();
     std::os::unix::fs::symlink("a.yaml", bench.folder().join("desired-state/link.yaml")).unwrap();
@@ -218,6 +220,8 @@ fn fmt_changes_layout_only_leaves_alone_what_does_not_load_and_is_done_once() {
         done.all()
     );
     assert!(done.all().contains("is a symbolic link"), "{}", done.all());
+    assert!(done.all().contains("it is no UTF-8"), "{}", done.all());
+    assert_eq!(fs::read(bench.folder().join("desired-state/latin.yaml")).unwrap(), latin);
     assert_eq!(
         fs::read_to_string(&file).unwrap(),
         "apiVersion: evenkeel/v1alpha1\nkind: Table\n# whose\nmetadata:\n  app: shop\n  name: a\n\

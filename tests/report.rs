@@ -538,8 +538,11 @@ fn the_page_fits_a_phone_and_a_desk_in_a_real_browser_without_a_complaint() {
         // Measured from around it: the page itself lets no script run.
         let around = format!(
             "<!DOCTYPE html><title>?</title><iframe width=\"{width}\" height=\"900\" \
-             style=\"border:0\" srcdoc=\"{quoted}\" onload=\"document.title = 'wide ' + \
-             this.contentDocument.documentElement.scrollWidth\"></iframe>"
+             style=\"border:0\" srcdoc=\"{quoted}\" onload=\"\
+             const page = this.contentDocument, edge = (e) => e.getBoundingClientRect().right, \
+             out = [...page.querySelectorAll('.plot, .plot *')].filter((e) => edge(e) > \
+             edge(e.closest('section')) + 1); document.title = 'wide ' + \
+             Math.max(page.documentElement.scrollWidth, out.length ? 9999 : 0)\"></iframe>"
         );
         let file = folder.path().join(format!("{width}.html"));
         std::fs::write(&file, around).unwrap();

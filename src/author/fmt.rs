@@ -90,6 +90,16 @@ fn layout(text: &str) -> String {
     ended(&out)
 }
 
+/// What stands between two documents: with its comment, if it has one.
+fn separator(line: &str) -> Option<Option<&str>> {
+    let rest = line.strip_prefix("---")?;
+    let comment = rest.trim_start();
+    match comment.is_empty() {
+        true => Some(None),
+        false => (comment.starts_with('#') && comment != rest).then_some(Some(comment)),
+    }
+}
+
 /// Lines without blanks at their ends, each level of mappings two spaces in. Lines of block scalars
 /// keep their own form, moved as a whole.
 fn indented(text: &str) -> Vec<String> {
@@ -122,10 +132,11 @@ fn indented(text: &str) -> Vec<String> {
             waiting.push(inner);
             continue;
         }
-        if line == "---" {
+        if let Some(comment) = separator(line) {
             levels = vec![(0, 0)];
             out.extend(waiting.drain(..).map(str::to_owned));
-            out.push(line.to_owned());
+            out.push("---".to_owned());
+            out.extend(comment.map(str::to_owned));
             continue;
         }
         while levels.len() > 1 && levels.last().is_some_and(|(old, _)| *old > was) {
@@ -231,6 +242,16 @@ mod tests {
             done.contains("  description: |\n      one\n        two\n  preset: Elb5xx\n"),
             "{done}"
         );
+        assert_eq!(formatted(&done).unwrap(), done);
+    }
+
+    #[test]
+    fn a_comment_between_two_documents_stays_and_both_are_mended() {
+        let one = "kind: Table\napiVersion: evenkeel/v1alpha1\nmetadata: {app: a, name: b-1}\n\
+                   spec: {tableName: b-1, deletionProtection: true}\n";
+        let text = format!("{one}--- # the second\n{}", one.replace("b-1", "b-2"));
+        let done = formatted(&text).unwrap();
+        assert!(done.contains("\n---\n# the second\napiVersion"), "{done}");
         assert_eq!(formatted(&done).unwrap(), done);
     }
 

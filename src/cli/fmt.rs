@@ -75,8 +75,11 @@ fn one(name: &str, bytes: &[u8], check: bool) -> anyhow::Result<Exit> {
         anstream::eprintln!("{name}: left alone: it is a symbolic link; name the file itself");
         return Ok(Exit::Fine);
     }
-    let text = String::from_utf8_lossy(bytes);
-    let done = match formatted(&text) {
+    let Ok(text) = str::from_utf8(bytes) else {
+        anstream::eprintln!("{name}: left alone: it is no UTF-8; save it as UTF-8 first");
+        return Ok(Exit::Failed);
+    };
+    let done = match formatted(text) {
         Ok(done) => done,
         Err(left) => {
             anstream::eprintln!("{name}: left alone: {left}");

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use anyhow::Context as _;
+use anyhow::{Context as _, bail};
 use jiff::{SignedDuration, Timestamp};
 
 use super::args::{Format, HistoryArgs};
@@ -188,6 +188,9 @@ impl Since {
 
     pub(super) fn before(self, now: Timestamp) -> anyhow::Result<Timestamp> {
         match self {
+            Self::Moment(at) if at > now => {
+                bail!("--since lies in the future; name an earlier moment")
+            }
             Self::Moment(at) => Ok(at),
             Self::Ago(ago) => now
                 .checked_sub(ago)

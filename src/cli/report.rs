@@ -14,7 +14,8 @@ use super::scope::is_there;
 use super::wanted::Wanted;
 use crate::engine::git_source::Recording;
 use crate::engine::report::Asked;
-use crate::render::{json, report as render};
+use crate::model::finding::Severity;
+use crate::render::{findings, json, report as render};
 
 /// How the drift report is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -59,6 +60,9 @@ pub async fn run(settings: Option<&Path>, args: &ReportArgs) -> anyhow::Result<E
     let set = wanted.load().await;
     let scope = args.scope.scope();
     is_there(&scope, &set, &wanted.shown())?;
+    if set.findings.iter().any(|f| f.severity == Severity::Error) {
+        anstream::eprint!("{}", findings::text(&set.findings));
+    }
     let engine = &context.engine;
     let since = args.since.before(engine.cell.clock.now())?;
     let asked = Asked { scope, since };
@@ -69,5 +73,9 @@ pub async fn run(settings: Option<&Path>, args: &ReportArgs) -> anyhow::Result<E
         ReportFormat::Json => json::text(&report),
         ReportFormat::Html => render::html::html(&report)?,
     })?;
-    Ok(Exit::Fine)
+    // Of what nobody could read nothing was reported.
+    Ok(match set.documents.is_empty() {
+        true => Exit::Failed,
+        false => Exit::Fine,
+    })
 }

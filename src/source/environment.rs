@@ -321,8 +321,8 @@ fn values(root: &Node, text: &Text, faults: &mut Vec<Fault>) -> Vec<(String, Giv
                 ));
             }
             Value::Bad => {}
-            Value::Odd { why, .. } => faults.push(fault(
-                format!("`{}` is {}, which {why}", entry.key, entry.node.found()),
+            Value::Odd { .. } => faults.push(fault(
+                format!("`{}` is {}", entry.key, entry.node.found()),
                 "quote it if it is meant as text",
             )),
             _ => faults.push(fault(

@@ -14,7 +14,12 @@ pub struct ImportArgs {
     #[arg(long, value_name = "APP", value_parser = parse_label)]
     pub app: String,
     /// The cluster whose services are imported, with their scaling and their alarms.
-    #[arg(long, value_name = "CLUSTER", required_unless_present_any = ["alarms", "databases", "tables"])]
+    #[arg(
+        long,
+        value_name = "CLUSTER",
+        value_parser = cluster,
+        required_unless_present_any = ["alarms", "databases", "tables"]
+    )]
     pub cluster: Option<String>,
     /// Only this service of the cluster; may be repeated.
     #[arg(long = "service", value_name = "SERVICE", requires = "cluster")]
@@ -63,4 +68,15 @@ fn parse_label(text: &str) -> Result<String, String> {
     Err(format!(
         "use 1 to {LABEL_MAX} of a-z, 0-9 and -, with a letter or digit at both ends"
     ))
+}
+
+/// A cluster's name; of an ARN what stands at its end.
+fn cluster(text: &str) -> Result<String, String> {
+    match text.rsplit_once(":cluster/") {
+        Some((_, name)) if text.starts_with("arn:") => Ok(name.to_owned()),
+        _ if text.contains([':', '/']) => {
+            Err(format!("{text:?} is neither a cluster's name nor its ARN"))
+        }
+        _ => Ok(text.to_owned()),
+    }
 }

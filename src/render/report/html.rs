@@ -132,7 +132,10 @@ pub fn html(report: &Report) -> Result<String, askama::Error> {
         sentence: report.sentence(),
         tone: if report.figures.severe > 0 {
             "high"
-        } else if report.figures.open > 0 {
+        } else if report.figures.open > 0
+            || report.state.in_order < report.state.objects
+            || report.state.objects == 0
+        {
             "medium"
         } else {
             "good"
@@ -284,8 +287,9 @@ fn chart(buckets: &[Bucket]) -> Chart {
             ("low", bucket.low),
         ];
         for (class, count) in stack {
-            let height = u32::try_from(count).unwrap_or(scale) * 100 / scale;
-            if height == 0 {
+            // The least is seen, however high the rest is.
+            let height = (u32::try_from(count).unwrap_or(scale) * 100 / scale).max(1);
+            if count == 0 {
                 continue;
             }
             top -= height.min(top);
@@ -298,8 +302,8 @@ fn chart(buckets: &[Bucket]) -> Chart {
                 told: format!("{day}: {count} {class}"),
             });
         }
-        let height = u32::try_from(bucket.corrected).unwrap_or(scale) * 100 / scale;
-        if height > 0 {
+        let height = (u32::try_from(bucket.corrected).unwrap_or(scale) * 100 / scale).max(1);
+        if bucket.corrected > 0 {
             bars.push(Bar {
                 class: "corrected",
                 x: left + slot / 2 + slot / 20,
