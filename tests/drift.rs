@@ -350,7 +350,11 @@ async fn two_replicas_that_find_a_drift_keep_one_record_of_it() {
     assert_eq!(records(&rig).await.len(), 1);
     rig.apply(&set, Wait::No).await;
     look(&other).await;
+    // Of two that saw it one ends it, and the other leaves that as it is.
+    let before = stored(&rig);
+    rest(&rig, 1).await;
     look(&rig.engine).await;
+    assert_eq!(stored(&rig), before);
     let found = records(&rig).await;
     assert_eq!(found.len(), 1);
     // The one that did not write it finds the other's intent in what is remembered.

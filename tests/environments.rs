@@ -221,7 +221,10 @@ fn fmt_changes_layout_only_leaves_alone_what_does_not_load_and_is_done_once() {
     );
     assert!(done.all().contains("is a symbolic link"), "{}", done.all());
     assert!(done.all().contains("it is no UTF-8"), "{}", done.all());
-    assert_eq!(fs::read(bench.folder().join("desired-state/latin.yaml")).unwrap(), latin);
+    assert_eq!(
+        fs::read(bench.folder().join("desired-state/latin.yaml")).unwrap(),
+        latin
+    );
     assert_eq!(
         fs::read_to_string(&file).unwrap(),
         "apiVersion: evenkeel/v1alpha1\nkind: Table\n# whose\nmetadata:\n  app: shop\n  name: a\n\

@@ -22,6 +22,15 @@ const SWEPT_AT_ONCE: usize = 50;
 /// Where a row says when it may go.
 const EXPIRES: &str = "expires";
 
+/// How a row is taken away.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Gone {
+    /// Only if it is there: of several that would, one does.
+    AtMostOnce,
+    /// Whether it is there or not.
+    Anyway,
+}
+
 /// What became of a record that was to be opened.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Opened {
@@ -97,7 +106,8 @@ impl Store {
         self.table.put(&format!("{pk} / {sk}"), item).await
     }
 
-    /// Ends an episode: its row moves from the open ones to the ended ones. One ending in eight also
+    /// Ends an episode: its row moves from the open ones to the ended ones, unless another process has
+    /// ended it, whose word then stands. One ending in eight also
     /// takes away what of its object's is too old or too many: so the rest cost no reading.
     ///
     /// # Errors
@@ -111,12 +121,12 @@ impl Store {
             .set_item(Some(self.drift_item(record)?));
         let mut items = vec![
             self.part(put.build(), |p, b| p.put(b))?,
-            self.taken_away(&pk, &open)?,
+            self.taken_away(&pk, &open, Gone::AtMostOnce)?,
         ];
         if sweeps(record) {
             for gone in self.overdue(&record.key).await? {
                 if gone != sk {
-                    items.push(self.taken_away(&pk, &gone)?);
+                    items.push(self.taken_away(&pk, &gone, Gone::Anyway)?);
                 }
             }
         }
@@ -155,11 +165,16 @@ impl Store {
             .collect())
     }
 
-    fn taken_away(&self, pk: &str, sk: &str) -> Result<TransactWriteItem, StoreError> {
-        let delete = Delete::builder()
+    fn taken_away(&self, pk: &str, sk: &str, gone: Gone) -> Result<TransactWriteItem, StoreError> {
+        let mut delete = Delete::builder()
             .table_name(&self.table.name)
             .key("pk", rows::text(pk))
             .key("sk", rows::text(sk));
+        if gone == Gone::AtMostOnce {
+            delete = delete
+                .condition_expression("attribute_exists(#pk)")
+                .expression_attribute_names("#pk", "pk");
+        }
         self.part(delete.build(), |p, b| p.delete(b))
     }
 
