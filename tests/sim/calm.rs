@@ -20,8 +20,8 @@ use super::{Play, estate};
 const BOUND: Duration = Duration::from_secs(90 * 60);
 /// How often it is asked whether it is.
 const STEP: Duration = Duration::from_secs(10);
-/// Within which time every replica looks again.
-const NEXT_LOOK: Duration = Duration::from_secs(130);
+/// Within which time every replica looks again: the longest interval, on the slowest clock, and a look.
+const NEXT_LOOK: Duration = Duration::from_secs(150);
 /// Within which time what was given up is looked for the last time.
 const GIVEN_UP: Duration = Duration::from_secs(45 * 60);
 /// How long nothing may be written afterwards.
