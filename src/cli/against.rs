@@ -50,11 +50,16 @@ pub async fn run(
     let plan = engine.plan(&new, scope, policy).await;
     let old_plan = engine.plan(&old, scope, policy).await;
     let pins = match &engine.store {
-        Some(store) => store.pins().await?,
-        None => BTreeMap::new(),
+        Some(store) => store.pins().await,
+        None => Ok(BTreeMap::new()),
+    };
+    let (pins, unread) = match pins {
+        Ok(pins) => (pins, None),
+        Err(error) => (BTreeMap::new(), Some(error)),
     };
     let vanish = context.settings.source.as_ref().map(|git| git.vanish);
-    let kept = kept_back(&commit, (&old, &old_plan), (&new, &plan), vanish, &pins);
+    let mut kept = kept_back(&commit, (&old, &old_plan), (&new, &plan), vanish, &pins);
+    kept.extend(unread.map(|error| format!("it is not known which apps are pinned: {error}")));
     let told = Against {
         kept_back: kept,
         ..against((&revision, &commit), (&old, &old_plan), (&new, plan))

@@ -184,7 +184,8 @@ async fn meant(context: &Context, args: &ApproveArgs) -> anyhow::Result<Vec<Appr
     match found.as_slice() {
         [one] => Ok(vec![one.clone()]),
         [] if all.is_empty() => bail!(
-            "{} names no saved plan, and nothing differs that could be approved",
+            "{} names no saved plan, and nothing differs that waits for an approval; `evenkeel plan` says \
+             what holds a change back",
             args.target
         ),
         [] => bail!(

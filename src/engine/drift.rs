@@ -81,7 +81,12 @@ impl Drifts {
     /// The object was found in order at `at`, by the document of that generation.
     pub(super) fn in_order(&self, key: &ResourceKey, generation: String, at: Timestamp) {
         let before = Before { at, generation };
-        self.known().before.insert(key.clone(), before);
+        let mut known = self.known();
+        // A look takes longer than a pass that ends meanwhile, and knows less.
+        let newer = known.before.get(key).is_some_and(|known| known.at > at);
+        if !newer {
+            known.before.insert(key.clone(), before);
+        }
     }
 
     /// When it was found in order last before the look at `now`. What a pass found meanwhile is none of

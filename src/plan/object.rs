@@ -309,7 +309,8 @@ fn general_hold(
     (times >= STALL_AFTER).then(|| Hold::Stalled {
         why: format!(
             "corrected {times} times within the hour and set back each time; find who else sets \
-             {} (a CI template, Terraform, another controller) and let one of them own it",
+             {} (a CI template, Terraform, another controller; `evenkeel report` names who, where \
+             CloudTrail may be read) and let one of them own it; tried again an hour after the first",
             drift
                 .first()
                 .map_or_else(|| "it".to_owned(), |d| d.path.to_string())
