@@ -263,6 +263,26 @@ async fn what_somebody_changes_right_after_a_commit_was_rolled_out_is_drift() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_clock_that_is_set_back_ends_no_episode() {
+    let rig = rig().await;
+    let set = load(WEB);
+    let look = async || {
+        let plan = rig.plan(&set).await;
+        rig.engine.record_drift(&set, &plan).await.unwrap();
+    };
+    look().await;
+    rig.clock.step(-SignedDuration::from_mins(5));
+    rig.twin.world(|w| as_dana(w, 9));
+    for _ in 0..10 {
+        rest(&rig, 1).await;
+        look().await;
+    }
+    let records = records(&rig).await;
+    assert_eq!(records.len(), 1, "{records:#?}");
+    assert!(records[0].end.is_none());
+}
+
+#[tokio::test(start_paused = true)]
 async fn what_the_document_moved_away_from_is_no_drift_and_nobody_is_asked_for() {
     let rig = rig().await;
     let documents = fixed(WEB);

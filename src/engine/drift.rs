@@ -32,6 +32,8 @@ pub(super) struct Tracked {
     pub(super) record: DriftRecord,
     /// The newest look that saw it.
     seen: Timestamp,
+    /// When a pass found its object in order since that look.
+    mended: Option<Timestamp>,
     /// How often its author was asked for.
     pub(super) asked: usize,
     /// What CloudTrail is asked; nothing where its document is gone.
@@ -78,8 +80,18 @@ impl Drifts {
         }
     }
 
+    /// A pass found the object in order at `at`, by the document of that generation.
+    pub(super) fn mended(&self, key: &ResourceKey, generation: String, at: Timestamp) {
+        for tracked in self.known().tracked.values_mut() {
+            if tracked.record.key == *key && !is_beside(tracked.record.kind) {
+                tracked.mended = Some(at);
+            }
+        }
+        self.in_order(key, generation, at);
+    }
+
     /// The object was found in order at `at`, by the document of that generation.
-    pub(super) fn in_order(&self, key: &ResourceKey, generation: String, at: Timestamp) {
+    fn in_order(&self, key: &ResourceKey, generation: String, at: Timestamp) {
         let before = Before { at, generation };
         let mut known = self.known();
         // A look takes longer than a pass that ends meanwhile, and knows less.
@@ -149,6 +161,7 @@ impl Drifts {
         let tracked = Tracked {
             record,
             seen,
+            mended: None,
             asked,
             question,
         };
@@ -278,12 +291,10 @@ impl Engine {
             return Ok(());
         };
         let generation = generation(set, &object.key);
-        let in_order = self.drifts.before(&object.key, now);
         let mut open = Vec::new();
         for tracked in self.drifts.open_of(&object.key) {
             // What differs again after a pass had found it in order is another episode.
-            let again = !is_beside(tracked.record.kind)
-                && in_order.as_ref().is_some_and(|b| b.at >= tracked.seen);
+            let again = tracked.mended.is_some_and(|at| at < now);
             if again || !seen.iter().any(|s| s.path == tracked.record.path) {
                 self.end(store, &tracked, &generation, now).await?;
             } else {

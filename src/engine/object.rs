@@ -382,7 +382,7 @@ impl AppRun<'_> {
             if shows && fresh.status == Status::InSync {
                 self.remember(lease, &fresh, memory).await?;
                 let generation = generation(self.set, key);
-                self.engine.drifts.in_order(key, generation, clock.now());
+                self.engine.drifts.mended(key, generation, clock.now());
                 return Ok(Attempt::Done(self.rolled(&fresh)));
             }
             // What came to light at this reading is no lag: waiting could only lose sight of it.
