@@ -43,6 +43,20 @@ fn bench(repository: &Repository, more: &str) -> Bench {
     bench
 }
 
+/// The words that set the shop back without a question.
+fn rollback<'w>(to: &'w str, reason: &'w str) -> [&'w str; 8] {
+    [
+        "rollback",
+        "shop",
+        "--to",
+        to,
+        "--yes",
+        "--no-wait",
+        "--reason",
+        reason,
+    ]
+}
+
 fn live(bench: &Bench) -> i64 {
     bench
         .twin
@@ -159,16 +173,7 @@ fn rollback_pins_an_app_to_a_commit_or_an_entry_until_it_is_let_go() {
     repository.publish(&count(5));
     bench.run(["apply", "--yes", "--no-wait"]).expect(0);
     assert_eq!(live(&bench), 5);
-    let words = [
-        "rollback",
-        "shop",
-        "--to",
-        "1",
-        "--yes",
-        "--no-wait",
-        "--reason",
-        "too many",
-    ];
+    let words = rollback("1", "too many");
     let back = bench.run(words).expect(0);
     assert_eq!(live(&bench), 3, "{}", back.all());
     for command in ["plan", "status"] {
@@ -204,18 +209,7 @@ fn rollback_goes_back_to_what_was_in_force_and_to_nothing_else() {
     let before = bench.writes();
     let unmerged = repository.publish_on("side", &count(99));
     let to = unmerged.as_str();
-    let back = bench
-        .run([
-            "rollback",
-            "shop",
-            "--to",
-            to,
-            "--yes",
-            "--no-wait",
-            "--reason",
-            "x",
-        ])
-        .expect(1);
+    let back = bench.run(rollback(to, "x")).expect(1);
     assert!(err(&back).contains("was never in force"), "{}", back.all());
     assert_eq!(bench.writes(), before);
     assert!(!out(&bench.run(["status"])).contains("pinned"));
@@ -239,16 +233,7 @@ fn a_plan_against_a_revision_says_what_would_keep_the_change_back() {
     );
     let to = repository.head();
     let to = to.as_str();
-    let pin = [
-        "rollback",
-        "shop",
-        "--to",
-        to,
-        "--yes",
-        "--no-wait",
-        "--reason",
-        "too many",
-    ];
+    let pin = rollback(to, "too many");
     bench.run(pin).expect(0);
     repository.save("desired-state/shop.yaml", &count(5));
     let pinned = against().expect(3);

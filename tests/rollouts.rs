@@ -28,6 +28,17 @@ async fn rig() -> (Rig, DesiredSet) {
     (rig, set)
 }
 
+fn its_next_revision_crashes(rig: &Rig) {
+    rig.twin.world(|w| {
+        w.ecs.rollouts.crash_after = Duration::from_secs(40);
+        w.ecs.rollouts.crashes.push(CrashRule {
+            family: Some("web".into()),
+            revision: Some(2),
+            ..CrashRule::default()
+        });
+    });
+}
+
 fn states(rig: &Rig) -> Vec<RolloutState> {
     rig.twin.world(|w| {
         let service = w.service("main", "web").unwrap();
@@ -52,14 +63,7 @@ async fn an_apply_is_over_when_its_rollout_is() {
 #[tokio::test(start_paused = true)]
 async fn an_apply_whose_rollout_is_rolled_back_fails_and_says_so() {
     let (rig, set) = rig().await;
-    rig.twin.world(|w| {
-        w.ecs.rollouts.crash_after = Duration::from_secs(40);
-        w.ecs.rollouts.crashes.push(CrashRule {
-            family: Some("web".into()),
-            revision: Some(2),
-            ..CrashRule::default()
-        });
-    });
+    its_next_revision_crashes(&rig);
     let pass = rig.apply(&set, Wait::ForRollouts).await;
     assert!(
         matches!(ended(&pass), Ended::RolledBack(_)),
@@ -111,14 +115,7 @@ async fn a_rollout_that_never_ends_is_not_waited_for_without_end() {
 #[tokio::test(start_paused = true)]
 async fn a_write_of_something_else_does_not_hide_that_a_size_was_rolled_back() {
     let (rig, set) = rig().await;
-    rig.twin.world(|w| {
-        w.ecs.rollouts.crash_after = Duration::from_secs(40);
-        w.ecs.rollouts.crashes.push(CrashRule {
-            family: Some("web".into()),
-            revision: Some(2),
-            ..CrashRule::default()
-        });
-    });
+    its_next_revision_crashes(&rig);
     rig.apply(&set, Wait::No).await;
     // The deployment still runs when the grace period is written, and nobody looks for hours.
     let with_grace = load(

@@ -87,11 +87,7 @@ pub async fn run(settings: Option<&Path>, args: &ApproveArgs) -> anyhow::Result<
     );
     let context = Context::open(settings, &args.aws, Intent::Write).await?;
     let store = context.store()?;
-    let caller = &context.engine.cell.caller;
-    ensure!(
-        !caller.is_empty(),
-        "AWS did not say who is calling, so nothing can be approved in their name"
-    );
+    let caller = context.caller()?;
     if args.revoke {
         return revoke(store, caller, args).await;
     }

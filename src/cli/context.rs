@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use anyhow::{Context as _, bail};
+use anyhow::{Context as _, bail, ensure};
 
 use super::args::{AwsArgs, FolderArgs};
 use super::guard::{self, Intent};
@@ -153,6 +153,19 @@ impl Context {
             "no store is named; use --store dynamodb:TABLE or --store embedded[:FILE], or \
              `store:` in evenkeel.yaml",
         )
+    }
+
+    /// Who calls, by AWS's word: the name in which a person's decision is recorded.
+    ///
+    /// # Errors
+    /// AWS did not say.
+    pub fn caller(&self) -> anyhow::Result<&str> {
+        let caller = &self.engine.cell.caller;
+        ensure!(
+            !caller.is_empty(),
+            "AWS did not say who is calling, so nothing can be recorded in their name"
+        );
+        Ok(caller)
     }
 }
 

@@ -110,7 +110,7 @@ pub async fn run(settings: Option<&Path>, args: &PauseArgs) -> anyhow::Result<Ex
         object: args.object.clone(),
         until: now + args.lasts,
         reason: args.reason.clone(),
-        by: context.engine.cell.caller.clone(),
+        by: context.caller()?.to_owned(),
         at: now,
         resumed: None,
     };
@@ -181,7 +181,7 @@ pub async fn resume(settings: Option<&Path>, args: &ResumeArgs) -> anyhow::Resul
     };
     let pause = Pause {
         resumed: Some(Resumed {
-            by: context.engine.cell.caller.clone(),
+            by: context.caller()?.to_owned(),
             at: now,
         }),
         ..pause.clone()

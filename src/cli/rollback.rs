@@ -75,7 +75,7 @@ pub async fn run(settings: Option<&Path>, args: &RollbackArgs) -> anyhow::Result
     let pin = Pin {
         app: args.app.clone(),
         commit: commit.clone(),
-        by: who(&context)?,
+        by: context.caller()?.to_owned(),
         at: context.engine.cell.clock.now(),
         reason: args.reason.clone(),
     };
@@ -190,16 +190,6 @@ async fn meant(
         good.short()
     );
     Ok(commit)
-}
-
-/// Who calls, by AWS's word.
-pub(super) fn who(context: &Context) -> anyhow::Result<String> {
-    let caller = &context.engine.cell.caller;
-    ensure!(
-        !caller.is_empty(),
-        "AWS did not say who is calling, so nothing can be recorded in their name"
-    );
-    Ok(caller.clone())
 }
 
 fn is_number(text: &str) -> bool {

@@ -11,7 +11,6 @@ use super::exit::Exit;
 use super::git_args::{SourceArgs, SourceCommand};
 use super::guard::Intent;
 use super::out::print;
-use super::rollback::who;
 use super::wanted::options;
 use crate::engine::controller::Desired as _;
 use crate::engine::git_source::{GitSource, Recording};
@@ -109,7 +108,7 @@ async fn acknowledge(context: &Context, named: &str, reason: &str) -> anyhow::Re
         bail!("what is newest is not known, so nothing was acknowledged: {why}");
     }
     let store = context.store()?;
-    let by = who(context)?;
+    let by = context.caller()?;
     for _ in 0..ATTEMPTS {
         let read = store.source(&remote.id()).await?;
         let Some(held) = &read.record.held else {
@@ -120,7 +119,7 @@ async fn acknowledge(context: &Context, named: &str, reason: &str) -> anyhow::Re
         record.acknowledged = Some(Acknowledgement {
             commit: commit.clone(),
             reasons: held.reasons.clone(),
-            by: by.clone(),
+            by: by.to_owned(),
             at: context.engine.cell.clock.now(),
             reason: reason.to_owned(),
         });

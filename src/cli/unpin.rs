@@ -9,7 +9,6 @@ use super::exit::Exit;
 use super::git_args::UnpinArgs;
 use super::guard::Intent;
 use super::out::print;
-use super::rollback::who;
 use crate::render::layout::flow;
 
 /// Runs it.
@@ -25,7 +24,7 @@ pub async fn run(settings: Option<&Path>, args: &UnpinArgs) -> anyhow::Result<Ex
     let app = &args.app;
     let Some(pin) = context
         .store()?
-        .unpin(app, &who(&context)?, &args.reason)
+        .unpin(app, context.caller()?, &args.reason)
         .await?
     else {
         anyhow::bail!("{app} is not pinned; `evenkeel status` shows what is");

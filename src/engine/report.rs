@@ -8,6 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::Timestamp;
 
 use super::Engine;
+use super::drift::generation;
 use super::source_news::{IN_FORCE, told};
 use crate::kinds::{self, Policy};
 use crate::model::document::DesiredSet;
@@ -18,7 +19,6 @@ use crate::model::report::{Material, Report};
 use crate::model::scope::Scope;
 use crate::model::status::ObjectStatus;
 use crate::model::survey::Coverage;
-use crate::model::tree;
 use crate::plan::control::{LEASH, PAUSED};
 use crate::plan::sightings::sightings;
 use crate::store::StoreError;
@@ -140,8 +140,7 @@ fn standing(set: &DesiredSet, plan: &Plan, recorded: Vec<DriftRecord>) -> Vec<(D
             if known.contains(&(key.clone(), sighting.path.clone())) {
                 continue;
             }
-            let document = set.documents.get(key);
-            let generation = document.map(|d| tree::digest(&d.spec)).unwrap_or_default();
+            let generation = generation(set, key);
             let record = DriftRecord::open(key, &sighting, None, &generation, plan.made_at);
             records.push((record, true));
         }
