@@ -120,7 +120,7 @@ impl Engine {
                     change, why, need, ..
                 } = hold
                 {
-                    add(change, format!("{}: {why}", fields.join(", ")), *need);
+                    add(change, what(&fields, why), *need);
                 }
             }
             let told = |digest: &str| {
@@ -139,9 +139,32 @@ impl Engine {
                     .change
                     .as_ref()
                     .map_or("held back until its time", |c| &c.reason);
-                add(&object.pin, format!("{}: {why}", fields.join(", ")), need);
+                add(&object.pin, what(&fields, why), need);
             }
         }
         found
+    }
+}
+
+/// What a change does, for people. One that creates has no fields that differ.
+fn what(fields: &[String], why: &str) -> String {
+    match fields {
+        [] => why.to_owned(),
+        fields => format!("{}: {why}", fields.join(", ")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_change_without_fields_says_why_alone() {
+        assert_eq!(what(&[], "it does not exist"), "it does not exist");
+        let fields = ["spec.cpu".to_owned(), "spec.memory".to_owned()];
+        assert_eq!(
+            what(&fields, "tasks are replaced"),
+            "spec.cpu, spec.memory: tasks are replaced"
+        );
     }
 }
