@@ -116,7 +116,7 @@ pub enum Command {
     IamPolicy(IamPolicyArgs),
     /// Watch evenkeel work on a model of AWS, on this machine alone.
     #[command(
-        after_help = "Needs no AWS account and no network. Ends by itself with exit 0, or with 1 if anything\ndid not come out as it should have; with --serve it stays up."
+        after_help = "Needs no AWS account and no network. Ends by itself with exit 0, or with 1\nif anything did not come out as it should have; with --serve it stays up."
     )]
     Demo(crate::demo::command::DemoArgs),
     /// Print a completion script for a shell.

@@ -7,7 +7,7 @@ use jiff::Timestamp;
 
 use super::layout::{BAD, DIM, GOOD, WARN, clean, flow, paint};
 use super::markdown::escape;
-use crate::control::approval::{ApprovalEntry, ApprovalRecord, Approved, Reach, Standing, person};
+use crate::control::approval::{ApprovalEntry, ApprovalRecord, Approved, Reach, person};
 use crate::control::pause::Pause;
 use crate::model::change::Hold;
 
@@ -70,8 +70,31 @@ pub fn revoked(change: &Approved) -> String {
     ))
 }
 
-/// One entry of a chain, in words: its state, and what it says.
-fn said(entry: &ApprovalEntry, standing: &Standing, now: Timestamp) -> (Style, String, String) {
+/// What became of an approval of `change`, by the entries that followed it in its app's chain.
+fn fate<'a>(
+    change: &Approved,
+    until: Timestamp,
+    mut later: impl Iterator<Item = &'a ApprovalEntry>,
+    now: Timestamp,
+) -> (Style, &'static str) {
+    let end = later.find_map(|entry| match &entry.record {
+        ApprovalRecord::Used { digest, .. } if *digest == change.digest => Some("used"),
+        ApprovalRecord::Revoked { digest, .. } if *digest == change.digest => Some("revoked"),
+        _ => None,
+    });
+    match end {
+        Some(word) => (DIM, word),
+        None if until <= now => (DIM, "expired"),
+        None => (GOOD, "stands"),
+    }
+}
+
+/// One entry of a chain, in words: its state, and what it says. `later` are the entries after it.
+fn said(
+    entry: &ApprovalEntry,
+    later: &[ApprovalEntry],
+    now: Timestamp,
+) -> (Style, &'static str, String) {
     match &entry.record {
         ApprovalRecord::Granted {
             changes,
@@ -79,39 +102,45 @@ fn said(entry: &ApprovalEntry, standing: &Standing, now: Timestamp) -> (Style, S
             until,
             reach,
         } => {
-            let stands = |c: &Approved| standing.people(&c.digest, Reach::InTime, now) > 0;
-            let (style, word) = match (*until <= now, changes.iter().any(stands)) {
-                (true, _) => (DIM, "expired"),
-                (false, true) => (GOOD, "stands"),
-                (false, false) => (DIM, "used or revoked"),
-            };
+            let fates: Vec<(Style, &str)> = changes
+                .iter()
+                .map(|change| {
+                    let chain = later.iter().filter(|other| other.app == entry.app);
+                    fate(change, *until, chain, now)
+                })
+                .collect();
+            // One that still lets something pass says so, whatever became of its other changes.
+            let fate = fates.iter().find(|(_, word)| *word == "stands");
+            let (style, word) = *fate.or(fates.first()).unwrap_or(&(DIM, "empty"));
+            let each_its_own = fates.iter().any(|(_, other)| *other != word);
             let what: Vec<String> = changes
                 .iter()
-                .map(|c| format!("{:.12} {} ({})", c.digest, c.of, c.what))
+                .zip(&fates)
+                .map(|(c, (_, fate))| match each_its_own {
+                    true => format!("{:.12} {} ({}): {fate}", c.digest, c.of, c.what),
+                    false => format!("{:.12} {} ({})", c.digest, c.of, c.what),
+                })
                 .collect();
             let at_once = match reach {
                 Reach::Now => ", --now",
                 Reach::InTime => "",
             };
-            (
-                style,
-                word.to_owned(),
-                format!(
-                    "{} until {}{at_once}, by {}: {reason}",
-                    what.join(", "),
-                    moment(*until),
-                    person(&entry.caller)
-                ),
-            )
+            let said = format!(
+                "{} until {}{at_once}, by {}: {reason}",
+                what.join(", "),
+                moment(*until),
+                person(&entry.caller)
+            );
+            (style, word, said)
         }
         ApprovalRecord::Revoked { digest, reason } => (
             BAD,
-            "revoked".to_owned(),
+            "revoked",
             format!("{digest:.12} by {}: {reason}", entry.caller),
         ),
         ApprovalRecord::Used { digest, by } => (
             DIM,
-            "used".to_owned(),
+            "used",
             format!("{digest:.12} for {by:.12} by {}", entry.caller),
         ),
     }
@@ -120,13 +149,11 @@ fn said(entry: &ApprovalEntry, standing: &Standing, now: Timestamp) -> (Style, S
 fn each(
     entries: &[ApprovalEntry],
     now: Timestamp,
-) -> impl Iterator<Item = (&ApprovalEntry, (Style, String, String))> {
-    entries.iter().map(move |entry| {
-        let app = entries.iter().filter(|other| other.app == entry.app);
-        let chain: Vec<ApprovalEntry> = app.cloned().collect();
-        let standing = Standing::of(&chain, now);
-        (entry, said(entry, &standing, now))
-    })
+) -> impl Iterator<Item = (&ApprovalEntry, (Style, &'static str, String))> {
+    entries
+        .iter()
+        .enumerate()
+        .map(move |(at, entry)| (entry, said(entry, &entries[at + 1..], now)))
 }
 
 /// Approvals, revocations and uses, oldest first.
@@ -141,7 +168,7 @@ pub fn approvals(entries: &[ApprovalEntry], now: Timestamp) -> String {
             moment(entry.at),
             clean(&entry.app),
             entry.seq,
-            paint(style, &word)
+            paint(style, word)
         );
         flow(&mut out, &lead, 6, Style::new(), &rest);
     }
@@ -228,4 +255,92 @@ pub fn pauses_markdown(pauses: &[Pause], now: Timestamp) -> String {
         ));
     }
     out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(minute: i64) -> Timestamp {
+        Timestamp::from_second(minute * 60).expect("a moment")
+    }
+
+    fn change(digest: &str) -> Approved {
+        Approved {
+            digest: digest.to_owned(),
+            of: format!("shop/Service/{digest}"),
+            what: "count 1 -> 2".to_owned(),
+        }
+    }
+
+    fn chain(records: Vec<ApprovalRecord>) -> Vec<ApprovalEntry> {
+        let entry = |(seq, record)| ApprovalEntry {
+            app: "shop".to_owned(),
+            seq,
+            at: at(0),
+            caller: "arn:aws:iam::123456789012:user/ann".to_owned(),
+            record,
+            prev: String::new(),
+            hash: String::new(),
+        };
+        (1..).zip(records).map(entry).collect()
+    }
+
+    fn granted(digests: &[&str]) -> ApprovalRecord {
+        ApprovalRecord::Granted {
+            changes: digests.iter().copied().map(change).collect(),
+            reason: "agreed".to_owned(),
+            until: at(60),
+            reach: Reach::InTime,
+        }
+    }
+
+    fn used(digest: &str) -> ApprovalRecord {
+        ApprovalRecord::Used {
+            digest: digest.to_owned(),
+            by: "an intent".to_owned(),
+        }
+    }
+
+    fn first_word(entries: &[ApprovalEntry], now: Timestamp) -> &'static str {
+        said(&entries[0], &entries[1..], now).1
+    }
+
+    #[test]
+    fn an_approval_says_what_became_of_it_also_when_its_time_is_over() {
+        let revoked = ApprovalRecord::Revoked {
+            digest: "web".to_owned(),
+            reason: "not today".to_owned(),
+        };
+        for (then, before, after) in [
+            (vec![], "stands", "expired"),
+            (vec![used("web")], "used", "used"),
+            (vec![revoked], "revoked", "revoked"),
+            (vec![used("api")], "stands", "expired"),
+        ] {
+            let entries = chain([vec![granted(&["web"])], then].concat());
+            assert_eq!(first_word(&entries, at(30)), before, "{entries:?}");
+            assert_eq!(first_word(&entries, at(90)), after, "{entries:?}");
+        }
+    }
+
+    #[test]
+    fn an_approval_that_came_after_the_use_of_another_stands() {
+        let entries = chain(vec![granted(&["web"]), used("web"), granted(&["web"])]);
+        let words: Vec<&str> = each(&entries, at(30)).map(|(_, said)| said.1).collect();
+        assert_eq!(words, ["used", "used", "stands"]);
+    }
+
+    #[test]
+    fn of_a_plan_that_was_written_in_part_each_change_says_its_own() {
+        let entries = chain(vec![granted(&["web", "api"]), used("web")]);
+        let (_, word, text) = said(&entries[0], &entries[1..], at(30));
+        assert_eq!(word, "stands");
+        assert!(
+            text.contains(
+                "shop/Service/web (count 1 -> 2): used, api shop/Service/api (count 1 -> 2): stands"
+            ),
+            "{text}"
+        );
+    }
 }
