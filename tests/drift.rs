@@ -268,7 +268,10 @@ async fn a_clock_that_is_set_back_ends_no_episode() {
     let set = load(WEB);
     let look = async || {
         let plan = rig.plan(&set).await;
-        rig.engine.record_drift(&set, &plan).await.unwrap();
+        rig.engine
+            .record_drift(&set, &plan, &mut Vec::new())
+            .await
+            .unwrap();
     };
     look().await;
     rig.clock.step(-SignedDuration::from_mins(5));
@@ -550,7 +553,10 @@ async fn no_more_than_some_two_hundred_ended_records_of_an_object_are_kept_and_n
     let set = load(WEB);
     let look = || async {
         let plan = rig.plan(&set).await;
-        rig.engine.record_drift(&set, &plan).await.unwrap();
+        rig.engine
+            .record_drift(&set, &plan, &mut Vec::new())
+            .await
+            .unwrap();
     };
     for _ in 0..300 {
         rig.twin.world(|w| as_dana(w, 9));

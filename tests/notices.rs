@@ -231,6 +231,64 @@ async fn what_nobody_works_on_is_told_by_one_of_three_replicas_and_not_after_a_r
 }
 
 #[tokio::test(start_paused = true)]
+async fn what_is_found_beside_a_document_and_left_so_is_told_once_by_one_of_two_replicas() {
+    let rig = rig().await;
+    let letters = Letters::default();
+    let text = web("scaling: {minCapacity: 1, maxCapacity: 4}");
+    runs(&rig.engine, &text, &letters, MINUTES).await;
+    letters.take();
+    rig.twin.world(|w| {
+        w.latency = Duration::from_millis(40);
+        let of = |more: serde_json::Value| {
+            let mut all = serde_json::json!({
+                "ServiceNamespace": "ecs", "ResourceId": "service/main/web",
+                "ScalableDimension": "ecs:service:DesiredCount",
+            });
+            let members = more.as_object().unwrap().clone();
+            all.as_object_mut().unwrap().extend(members);
+            all
+        };
+        let suspended = of(serde_json::json!(
+            {"SuspendedState": {"DynamicScalingInSuspended": true}}
+        ));
+        let action = of(serde_json::json!({
+            "ScheduledActionName": "sale", "Schedule": "cron(0 8 1 12 ? *)",
+            "ScalableTargetAction": {"MinCapacity": 2},
+        }));
+        for (name, body) in [
+            ("RegisterScalableTarget", &suspended),
+            ("PutScheduledAction", &action),
+        ] {
+            w.call("application-autoscaling", name, body).unwrap();
+        }
+    });
+    let second = rig.another(8).await;
+    tokio::join!(
+        runs(&rig.engine, &text, &letters, MINUTES),
+        runs(&second, &text, &letters, MINUTES),
+    );
+    let mut says: Vec<String> = Vec::new();
+    for letter in letters.take() {
+        assert_eq!(letter.notice.topic, Topic::DriftFound);
+        assert!(letter.notice.objects.iter().all(|o| o.drift.is_empty()));
+        says.extend(letter.notice.objects.into_iter().map(|o| o.says));
+    }
+    says.sort_unstable();
+    assert_eq!(
+        says,
+        [
+            "an operator suspended this, and it is left so: \
+             spec.scaling.suspended [\"DynamicScalingIn\"]",
+            "no document names this, and it is left so: \
+             spec.scaling.scheduled.sale {\"minCapacity\":2,\"schedule\":\"cron(0 8 1 12 ? *)\",\"timezone\":\"UTC\"}",
+        ]
+    );
+    let again = rig.another(9).await;
+    runs(&again, &text, &letters, MINUTES).await;
+    assert_eq!(letters.topics(), [""; 0]);
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_write_that_fails_again_and_again_is_told_once() {
     let rig = rig().await;
     let letters = Letters::default();

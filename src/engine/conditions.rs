@@ -14,7 +14,7 @@ use crate::model::key::ResourceKey;
 use crate::model::pass::{Ended, ObjectPass, Pass};
 use crate::model::plan::{ObjectPlan, Plan, Status};
 use crate::model::scope::Scope;
-use crate::model::status::{ObjectStatus, Transition};
+use crate::model::status::{Firsts, ObjectStatus, Transition};
 use crate::model::tree;
 use crate::store::{Recorded, Store, StoreError};
 
@@ -34,7 +34,7 @@ impl Engine {
     /// # Errors
     /// The store's; what was not recorded is at the next look.
     pub async fn record_conditions(&self, set: &DesiredSet, plan: &Plan) -> Result<(), StoreError> {
-        self.record_changes(set, plan, &mut Vec::new()).await
+        self.record_changes(set, plan, &mut Firsts::default()).await
     }
 
     /// The same; what this process was the first to record is put into `ours`, even when not all of
@@ -46,7 +46,7 @@ impl Engine {
         &self,
         set: &DesiredSet,
         plan: &Plan,
-        ours: &mut Vec<Transition>,
+        ours: &mut Firsts,
     ) -> Result<(), StoreError> {
         let Some(store) = &self.store else {
             return Ok(());
@@ -55,7 +55,7 @@ impl Engine {
             self.read_conditions(store, app).await?;
         }
         // First: conditions tell how the object stood before this look.
-        self.record_drift(set, plan).await?;
+        self.record_drift(set, plan, &mut ours.opened).await?;
         let now = self.cell.clock.now();
         for object in &plan.objects {
             let generation = set
@@ -71,7 +71,7 @@ impl Engine {
                     (!always).then(fresh)
                 })
                 .await?;
-            ours.extend(recorded);
+            ours.transitions.extend(recorded);
         }
         Ok(())
     }
@@ -151,7 +151,7 @@ impl Engine {
                 self.read_conditions(store, app).await?;
             }
         }
-        self.record_drift(set, &pass.plan).await?;
+        self.record_drift(set, &pass.plan, &mut Vec::new()).await?;
         let mut plan = pass.plan.clone();
         plan.made_at = self.cell.clock.now();
         if !touched.is_empty() {

@@ -24,6 +24,7 @@ use crate::model::notice::Notice;
 use crate::model::pass::{Ended, ObjectPass};
 use crate::model::plan::{ObjectPlan, Plan, Rollout};
 use crate::model::scope::Scope;
+use crate::model::status::Firsts;
 use crate::model::tree;
 use crate::notify::derive;
 use crate::store::Patience;
@@ -148,7 +149,7 @@ pub async fn run(
         let look = async {
             let plan = engine.plan(&set, &options.scope, &apply.policy).await;
             if options.writes == Allow::Yes {
-                let mut ours = Vec::new();
+                let mut ours = Firsts::default();
                 if let Err(error) = engine.record_changes(&set, &plan, &mut ours).await {
                     tracing::warn!(%error, "recording conditions; they are recorded at the next look");
                 }

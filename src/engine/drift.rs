@@ -236,11 +236,18 @@ pub(crate) fn question(set: &DesiredSet, record: &DriftRecord) -> Option<Questio
 }
 
 impl Engine {
-    /// Records what `plan` shows of drift: episodes that begin, change or end. Needs no lease.
+    /// Records what `plan` shows of drift: episodes that begin, change or end. What this process was
+    /// the first to record the beginning of is put into `opened`, even when not all of it could be
+    /// recorded. Needs no lease.
     ///
     /// # Errors
     /// The store's; what was not recorded is at the next look.
-    pub async fn record_drift(&self, set: &DesiredSet, plan: &Plan) -> Result<(), StoreError> {
+    pub async fn record_drift(
+        &self,
+        set: &DesiredSet,
+        plan: &Plan,
+        opened: &mut Vec<DriftRecord>,
+    ) -> Result<(), StoreError> {
         let Some(store) = &self.store else {
             return Ok(());
         };
@@ -249,7 +256,8 @@ impl Engine {
             self.read_drift(store, set, app, plan.made_at).await?;
         }
         for object in &plan.objects {
-            self.record_object(store, set, object, plan.made_at).await?;
+            self.record_object(store, set, object, plan.made_at, opened)
+                .await?;
         }
         self.withdraw_the_undocumented(store, set, plan.made_at)
             .await
@@ -283,6 +291,7 @@ impl Engine {
         set: &DesiredSet,
         object: &ObjectPlan,
         now: Timestamp,
+        opened: &mut Vec<DriftRecord>,
     ) -> Result<(), StoreError> {
         let Some(kind) = kinds::kind(&object.key.kind) else {
             return Ok(());
@@ -310,7 +319,10 @@ impl Engine {
                     let record =
                         DriftRecord::open(&object.key, sighting, before.as_ref(), &generation, now);
                     let record = match store.open_drift(&record).await? {
-                        Opened::New => record,
+                        Opened::New => {
+                            opened.push(record.clone());
+                            record
+                        }
                         Opened::Standing(standing) => *standing,
                     };
                     let question = question(set, &record);
@@ -398,7 +410,7 @@ impl Engine {
         record: &DriftRecord,
     ) -> Result<Option<(Timestamp, String)>, StoreError> {
         // What is told and never written is never corrected either.
-        if matches!(record.kind, DriftKind::Unmanaged | DriftKind::Suspended) {
+        if record.kind.is_left_alone() {
             return Ok(None);
         }
         let field = (record.key.clone(), record.path.clone());

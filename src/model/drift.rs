@@ -61,6 +61,11 @@ impl DriftKind {
         DriftKind::Suspended,
         DriftKind::Unmanaged,
     ];
+
+    /// Whether it is told and never written.
+    pub fn is_left_alone(self) -> bool {
+        matches!(self, DriftKind::Unmanaged | DriftKind::Suspended)
+    }
 }
 
 impl fmt::Display for DriftKind {

@@ -6,6 +6,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::change::Hold;
+use super::drift::DriftRecord;
 use super::key::ResourceKey;
 use super::memory::LastWrite;
 use super::plan::{ObjectPlan, Rollout, Status};
@@ -33,6 +34,15 @@ pub struct Transition {
     pub before: Option<ObjectStatus>,
     /// What it says now.
     pub now: ObjectStatus,
+}
+
+/// What one process was the first of all replicas to record at a look: what it is to tell people of.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Firsts {
+    /// Objects whose state changed.
+    pub transitions: Vec<Transition>,
+    /// Drift records that were opened.
+    pub opened: Vec<DriftRecord>,
 }
 
 /// One thing that can be said of an object.

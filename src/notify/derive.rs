@@ -5,17 +5,18 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 
+use crate::model::drift::{DriftKind, DriftRecord};
 use crate::model::key::ResourceKey;
 use crate::model::notice::{About, Notice, Topic};
 use crate::model::pass::{Ended, ObjectPass};
 use crate::model::plan::{ObjectPlan, Plan};
-use crate::model::status::{Condition, ConditionKind, ObjectStatus, Transition, Truth};
+use crate::model::status::{Condition, ConditionKind, Firsts, ObjectStatus, Transition, Truth};
 
-/// What is new at a look, one notice for each app and topic. Only transitions that this process
-/// recorded itself are given: of several replicas one tells.
-pub fn of_look(plan: &Plan, transitions: &[Transition]) -> Vec<Notice> {
+/// What is new at a look, one notice for each app and topic. Only what this process recorded itself
+/// is given: of several replicas one tells.
+pub fn of_look(plan: &Plan, ours: &Firsts) -> Vec<Notice> {
     let mut found = Grouped::default();
-    for transition in transitions {
+    for transition in &ours.transitions {
         let object = plan.object(&transition.key);
         for (topic, says) in topics(transition) {
             found.add(
@@ -25,7 +26,29 @@ pub fn of_look(plan: &Plan, transitions: &[Transition]) -> Vec<Notice> {
             );
         }
     }
+    // An object that is in order all the same has no transition for what stands beside it.
+    for record in ours.opened.iter().filter(|r| r.kind.is_left_alone()) {
+        let about = About {
+            key: record.key.to_string(),
+            says: left_alone(record),
+            drift: Vec::new(),
+            steps: Vec::new(),
+        };
+        found.add(Topic::DriftFound, &record.key, about);
+    }
     found.notices(plan.made_at)
+}
+
+/// In one sentence, what was found and is not written.
+fn left_alone(record: &DriftRecord) -> String {
+    let found = match record.kind {
+        DriftKind::Suspended => "an operator suspended this",
+        _ => "no document names this",
+    };
+    format!(
+        "{found}, and it is left so: {} {}",
+        record.path, record.live
+    )
 }
 
 fn about(key: &ResourceKey, says: String, object: Option<&ObjectPlan>, topic: Topic) -> About {
@@ -307,6 +330,13 @@ mod tests {
         object
     }
 
+    fn firsts(transitions: impl IntoIterator<Item = Transition>) -> Firsts {
+        Firsts {
+            transitions: transitions.into_iter().collect(),
+            opened: Vec::new(),
+        }
+    }
+
     /// The notices of one look after another over the same object, as topics.
     fn told(looks: &[ObjectPlan]) -> Vec<Vec<&'static str>> {
         let mut before: Option<ObjectStatus> = None;
@@ -323,7 +353,7 @@ mod tests {
                     objects: vec![object.clone()],
                     ..mixed()
                 };
-                let notices = of_look(&plan, &[transition]);
+                let notices = of_look(&plan, &firsts([transition]));
                 notices.iter().map(|n| n.topic.word()).collect()
             })
             .collect()
@@ -388,7 +418,7 @@ mod tests {
             objects: vec![now.clone()],
             ..mixed()
         };
-        of_look(&plan, &[transition])
+        of_look(&plan, &firsts([transition]))
     }
 
     #[test]
@@ -462,7 +492,7 @@ mod tests {
             })
             .collect();
         let plan = Plan { objects, ..mixed() };
-        let notices = of_look(&plan, &transitions);
+        let notices = of_look(&plan, &firsts(transitions));
         let shown: Vec<(&str, usize)> = notices
             .iter()
             .map(|n| (n.app.as_str(), n.objects.len()))
