@@ -51,6 +51,7 @@ struct Scene {
     repository: Repository,
     state: TempDir,
     signers: Option<PathBuf>,
+    environment: Option<String>,
     plans: Plans,
 }
 
@@ -86,6 +87,7 @@ impl Scene {
             repository: Repository::new(),
             state: TempDir::new().unwrap(),
             signers: None,
+            environment: None,
             plans: Plans::default(),
         }
     }
@@ -109,7 +111,7 @@ impl Scene {
             interval: INTERVAL,
             vanish: 20,
             signers: self.signers.clone(),
-            environment: None,
+            environment: self.environment.clone(),
         };
         let engine = &self.rig.engine;
         GitSource::open(
@@ -505,6 +507,44 @@ async fn a_bad_commit_leaves_the_last_good_one_in_force_for_its_app_alone() {
             assert_eq!((scene.count(0), scene.count(3)), (6, 6));
             assert!(scene.last_source().apps.is_empty());
             assert_eq!(scene.told(), [(Topic::Recovered, shop())]);
+        })
+        .await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_environment_is_read_at_the_same_commit_as_the_documents_that_use_it() {
+    let mut scene = Scene::new().await;
+    scene.environment = Some("production".into());
+    let values = |environment: &str, text: &str| {
+        let path = format!("desired-state/environments/{environment}.yaml");
+        scene.repository.save(&path, text);
+    };
+    let documents = counts(4).replace("desiredCount: 4", "desiredCount: $tasks");
+    values("production", "tasks: 4\n");
+    values("staging", "tasks: 1\n");
+    let first = scene.repository.publish(&documents);
+    scene
+        .beside(async {
+            scene.a_round().await;
+            assert_eq!(scene.rig.writes(), 0, "{:?}", scene.last_plan());
+            assert_eq!(scene.last_source().commit, Some(first));
+            values("staging", "tasks: 2\n");
+            values("production", "tasks: 6\n");
+            let second = scene.repository.publish(&documents);
+            scene.a_round().await;
+            assert_eq!((scene.count(0), scene.count(3)), (6, 6));
+            assert_eq!(scene.last_source().commit, Some(second.clone()));
+            // A value that is taken away freezes the apps that use it, at the commit that had it.
+            values("production", "other: 6\n");
+            scene.repository.publish(&documents);
+            scene.a_round().await;
+            scene.set(0, 9);
+            scene.a_round().await;
+            assert_eq!(scene.count(0), 6);
+            let source = scene.last_source();
+            assert_eq!(source.commit_of("shop"), Some(&second));
+            assert_eq!(source.commit_of("blog"), Some(&second));
+            assert_eq!(scene.last_plan().verdict(), Verdict::Wrong);
         })
         .await;
 }
