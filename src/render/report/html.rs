@@ -48,7 +48,8 @@ struct Card {
 struct Row {
     severity: String,
     key: String,
-    field: String,
+    /// In parts: a line may break after each.
+    field: Vec<String>,
     kind: String,
     at_risk: String,
     moved: String,
@@ -56,6 +57,8 @@ struct Row {
     lasted: String,
     fate: String,
     who: String,
+    /// In parts, as the field.
+    call: Vec<String>,
     how: String,
 }
 
@@ -215,26 +218,23 @@ fn waiting(state: &State) -> String {
 }
 
 fn row(line: &Line) -> Row {
-    let (who, how) = match &line.record.author {
+    let (who, call, how) = match &line.record.author {
         Authorship::Named(author) => (
             who(&author.principal),
-            clean(&format!(
-                "{} from {}, {}",
-                author.call,
-                author.address,
-                moment(author.at)
-            )),
+            parts(&author.call),
+            clean(&format!(" from {}, {}", author.address, moment(author.at))),
         ),
-        Authorship::NotYet => ("not known yet".to_owned(), String::new()),
+        Authorship::NotYet => ("not known yet".to_owned(), Vec::new(), String::new()),
         Authorship::NotFound => (
             "not known".to_owned(),
+            Vec::new(),
             "CloudTrail has no such call".to_owned(),
         ),
     };
     Row {
         severity: line.severity.to_string(),
         key: line.record.key.to_string(),
-        field: clean(&line.record.field()),
+        field: parts(&line.record.field()),
         kind: line.record.kind.to_string(),
         at_risk: line.record.at_risk.to_string(),
         moved: moved(line),
@@ -245,8 +245,15 @@ fn row(line: &Line) -> Row {
         },
         fate: fate(line),
         who,
+        call,
         how,
     }
+}
+
+/// A dotted name, cut after each dot.
+fn parts(dotted: &str) -> Vec<String> {
+    let dotted = clean(dotted);
+    dotted.split_inclusive('.').map(str::to_owned).collect()
 }
 
 fn held(held: &Held) -> HeldRow {
