@@ -670,6 +670,31 @@ async fn a_holder_that_ended_on_this_machine_is_taken_over_at_once_and_one_that_
 }
 
 #[tokio::test(start_paused = true)]
+async fn one_who_got_the_lease_anew_after_its_row_was_lost_is_not_taken_for_the_silent_one() {
+    let world = World::embedded().await;
+    let (dead, alive) = (world.store("dead@a/1"), world.store("alive@b/2"));
+    dead.acquire("shop", Patience::No).await.unwrap();
+    let heir = world.store("heir@c/3");
+    let watching = heir.acquire("shop", Patience::UntilDead);
+    let meanwhile = async {
+        world
+            .clock
+            .sleep(LEASE_DURATION - Duration::from_secs(1))
+            .await;
+        world.delete_row("shop", "LEASE").await;
+        alive.acquire("shop", Patience::No).await.unwrap()
+    };
+    let (watched, lease) = tokio::join!(watching, meanwhile);
+    // No chain told which numbers were used before: they are the same.
+    assert_eq!(lease.token(), 1);
+    assert!(
+        matches!(&watched, Err(AcquireError::Held(row)) if row.holder == "alive@b/2"),
+        "{watched:?}"
+    );
+    alive.renew(&lease).await.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_holder_that_keeps_its_lease_is_never_taken_over() {
     let world = World::embedded().await;
     let (holder, rival) = (world.store("holder@a/1"), world.store("rival@b/2"));

@@ -289,11 +289,13 @@ impl Store {
                     .put_item()
                     .table_name(&self.table.name)
                     .set_item(Some(item.clone()))
-                    .condition_expression("#token = :token AND #version = :version")
-                    .expression_attribute_names("#token", "token")
-                    .expression_attribute_names("#version", "version")
+                    .condition_expression(
+                        "#token = :token AND #version = :version AND #grant = :grant",
+                    )
+                    .set_expression_attribute_names(Some(names(&["token", "version", "grant"])))
                     .expression_attribute_values(":token", rows::number(over.token))
                     .expression_attribute_values(":version", rows::number(over.version))
+                    .expression_attribute_values(":grant", rows::text(&over.grant))
                     .send()
             })
             .await?;

@@ -66,11 +66,19 @@ pub enum Patience {
 
 /// A row as it was seen, and when: a boot clock reading taken *after* the answer came, so that the
 /// row had stood so at that time or longer ago.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Sighting {
     version: u64,
     token: u64,
+    /// Token and version begin anew where the row was deleted and no chain tells what they were.
+    grant: String,
     at: Duration,
+}
+
+impl Sighting {
+    fn is_of(&self, row: &LeaseRow) -> bool {
+        (self.version, self.token, &self.grant) == (row.version, row.token, &row.grant)
+    }
 }
 
 /// What to do after a look at the row.
@@ -101,16 +109,17 @@ pub fn judge(
     if patience == Patience::No {
         return Verdict::Held;
     }
-    match *sighting {
+    match sighting {
         None => {
             *sighting = Some(Sighting {
                 version: row.version,
                 token: row.token,
+                grant: row.grant.clone(),
                 at: now,
             });
             Verdict::Watch(WATCH_INTERVAL)
         }
-        Some(first) if (first.version, first.token) != (row.version, row.token) => Verdict::Held,
+        Some(first) if !first.is_of(row) => Verdict::Held,
         Some(first) => {
             let left = LEASE_DURATION.saturating_sub(now.saturating_sub(first.at));
             if left.is_zero() {
@@ -191,6 +200,15 @@ mod tests {
         let moved = row(1, 6, LeaseState::Held);
         assert_eq!(
             judge(Some(&moved), &mut sighting, at(130), patience),
+            Verdict::Held
+        );
+        // Its row was deleted, and another was granted the lease with the same numbers.
+        let anew = LeaseRow {
+            grant: "another".into(),
+            ..held
+        };
+        assert_eq!(
+            judge(Some(&anew), &mut sighting, at(130), patience),
             Verdict::Held
         );
     }
