@@ -11,7 +11,7 @@ use serde_json::{Map, json};
 
 use super::bodies::Bodies;
 use super::effect;
-use super::facts::family_revision;
+use super::facts::{Facts, family_revision};
 use super::look;
 use super::look_scaling::Widths;
 use super::past;
@@ -233,17 +233,17 @@ impl ServiceDriver {
             .await
             .map_err(|e| AwsError::from_sdk(&step.operation, &step.object, &e))?;
         let mut detail = Map::new();
+        let mut at = self.cell.clock.now();
         if let Some(revision) = revision {
             let answer = serde_json::from_slice::<Tree>(&raw.bytes()).ok();
-            let primary = answer.as_ref().and_then(|a| {
-                view::facts(a.get("service")?)?
-                    .primary()
-                    .map(|d| d.id.clone())
-            });
+            let facts = answer.and_then(|a| view::facts(a.get("service")?));
+            let primary = facts.as_ref().and_then(Facts::primary);
             detail.insert("taskDefinition".into(), revision);
-            detail.insert("deployment".into(), json!(primary));
+            detail.insert("deployment".into(), json!(primary.map(|d| &d.id)));
+            // Compared with other deployments' times: by ECS's clock, and not by ours.
+            at = primary.and_then(|d| d.created_at).unwrap_or(at);
         }
-        detail.insert("at".into(), json!(self.cell.clock.now()));
+        detail.insert("at".into(), json!(at));
         Ok(Applied {
             detail: Tree::Object(detail),
         })

@@ -51,7 +51,7 @@ pub async fn bench() -> Bench {
         &twin.sdk_config(),
         twin.http_client(),
         Mode::ReadWrite,
-        clock,
+        clock.beside(1.0),
         Entropy::seeded(7),
     )
     .await

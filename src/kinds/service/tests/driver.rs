@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use jiff::SignedDuration;
 use serde_json::{Value, json};
 
 use super::bench::bench;
@@ -173,6 +174,34 @@ async fn rules_grace_and_tags_reach_the_service() {
     bench.converge(&spec).await;
     let (drift, decision) = bench.plan(&spec).await;
     assert!(drift.is_empty() && decision.steps.is_empty(), "{drift:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_size_is_not_taken_for_rolled_back_where_our_own_clock_is_ahead_of_ecs() {
+    let mut bench = bench().await;
+    bench.twin.world(|w| {
+        w.ecs.rollouts.crashes.push(CrashRule {
+            image: Some("registry.example/web:broken".to_owned()),
+            ..CrashRule::default()
+        });
+    });
+    bench.cell.clock.step(SignedDuration::from_secs(17));
+    let (before, _) = bench.running();
+    bench.converge(&bigger()).await;
+    bench.cell.clock.sleep(Duration::from_secs(17)).await;
+    bench.twin.world(|w| {
+        w.deploy_image("main", "web", "registry.example/web:broken")
+            .unwrap()
+    });
+    bench.cell.clock.sleep(Duration::from_secs(7200)).await;
+    assert_eq!(bench.running().0, before, "the twin rolls back");
+    let (_, decision) = bench.plan(&bigger()).await;
+    assert_eq!(
+        decision.holds,
+        [],
+        "the image was rolled back, not the size"
+    );
+    assert_eq!(decision.steps.len(), 2, "{decision:?}");
 }
 
 #[tokio::test(start_paused = true)]
