@@ -470,7 +470,8 @@ fn every_write_is_announced(ghost: &Ghost, now: &Happening) -> Option<String> {
             sent.operation
         ));
     };
-    wrong_announcement(sent, write, ghost.beyond_bounds(write))
+    let excused = ghost.beyond_bounds(write) || ghost.taken_by_hand(write);
+    wrong_announcement(sent, write, excused)
 }
 
 fn wrong_announcement(sent: &Sent, write: &super::ghost::Write, excused: bool) -> Option<String> {
