@@ -31,6 +31,11 @@ use figures::Figures;
 use sim::case::Case;
 use sim::{Keep, Run};
 
+// A seventh of the simulator's time went into the system's allocator: each life of a replica makes its
+// SDK clients anew.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// Proves Evenkeel's controller on seeds: real controllers over a model of AWS, in virtual time.
 #[derive(Parser)]
 #[command(name = "sim", max_term_width = 100)]
