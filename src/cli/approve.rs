@@ -112,10 +112,11 @@ pub async fn run(settings: Option<&Path>, args: &ApproveArgs) -> anyhow::Result<
             let have = standing.people(&one.change.digest, reach, now);
             let lacks = one.need.saturating_sub(have);
             let waits = one.waits(reach);
+            let stands = standing.stands_until(&one.change.digest, reach, one.need);
             print(&render::approved(
                 &one.change,
                 &person(caller),
-                until,
+                stands.unwrap_or(until),
                 lacks,
                 &waits,
             ))?;

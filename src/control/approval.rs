@@ -169,6 +169,18 @@ impl Standing {
         u32::try_from(count).unwrap_or(u32::MAX)
     }
 
+    /// Until when at least `people` stand behind the change, as far as it is approved now.
+    pub fn stands_until(&self, digest: &str, reach: Reach, people: u32) -> Option<Timestamp> {
+        let all = self.0.get(digest)?.values();
+        let ends = all
+            .filter(|(far, _)| *far >= reach)
+            .map(|(_, until)| *until);
+        let mut ends: Vec<Timestamp> = ends.collect();
+        ends.sort_unstable_by(|a, b| b.cmp(a));
+        let last = usize::try_from(people).ok()?.saturating_sub(1);
+        ends.get(last).copied()
+    }
+
     /// What was approved has served.
     pub fn spend(&mut self, digest: &str) {
         self.0.remove(digest);
@@ -297,6 +309,38 @@ mod tests {
             assert_eq!(people(&[given.clone(), end.clone()], 0), 0);
             assert_eq!(people(&[given.clone(), end, given.clone()], 0), 1);
         }
+    }
+
+    #[test]
+    fn a_change_stands_until_the_first_of_those_who_are_needed_ends() {
+        let until = |caller, until| {
+            let ApprovalEntry {
+                record:
+                    ApprovalRecord::Granted {
+                        changes,
+                        reason,
+                        reach,
+                        ..
+                    },
+                ..
+            } = granted(caller, Reach::InTime)
+            else {
+                panic!("it is a grant");
+            };
+            let until = at(until);
+            entry(
+                caller,
+                ApprovalRecord::Granted {
+                    changes,
+                    reason,
+                    until,
+                    reach,
+                },
+            )
+        };
+        let standing = Standing::of(&[until(ALICE, 20), until(BOB, 90)], at(0));
+        let ends = [1, 2, 3].map(|people| standing.stands_until("d", Reach::InTime, people));
+        assert_eq!(ends, [Some(at(90)), Some(at(20)), None]);
     }
 
     #[test]
