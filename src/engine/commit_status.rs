@@ -54,7 +54,7 @@ pub fn status(plan: &Plan, converged: bool, failed: &BTreeSet<String>) -> Commit
     let (state, description) = if plan.verdict() == Verdict::Wrong {
         (
             CommitState::Failed,
-            format!("{} errors in the documents", s.errors),
+            format!("{} in the documents", counted(s.errors, "error", "errors")),
         )
     } else if !failed.is_empty() && s.changes > 0 {
         let apps: Vec<&str> = failed.iter().map(String::as_str).collect();
@@ -65,17 +65,17 @@ pub fn status(plan: &Plan, converged: bool, failed: &BTreeSet<String>) -> Commit
     } else if s.changes > 0 && converged {
         (
             CommitState::Drifted,
-            format!("{} objects drifted", s.changes),
+            format!("{} drifted", objects(s.changes)),
         )
     } else if s.changes > 0 {
         (
             CommitState::Pending,
-            format!("{} objects to write", s.changes),
+            format!("{} to write", objects(s.changes)),
         )
     } else if s.blocked > 0 {
         (
             CommitState::Drifted,
-            format!("{} objects held back", s.blocked),
+            format!("{} held back", objects(s.blocked)),
         )
     } else if let Some(Rollout::Failed { .. }) = plan.objects.iter().find_map(|o| {
         o.rollout
@@ -88,13 +88,35 @@ pub fn status(plan: &Plan, converged: bool, failed: &BTreeSet<String>) -> Commit
             CommitState::Pending,
             "on its way, or waits for its time".to_owned(),
         )
+    } else if let Some(elsewhere) = pinned_elsewhere(plan) {
+        (CommitState::Pending, elsewhere)
     } else {
         (
             CommitState::Converged,
-            format!("{} objects as declared", s.in_sync),
+            format!("{} as declared", objects(s.in_sync)),
         )
     };
     CommitStatus { state, description }
+}
+
+/// The apps that a person keeps at another commit: of them nothing in AWS is as this one says.
+fn pinned_elsewhere(plan: &Plan) -> Option<String> {
+    let source = plan.source.as_ref()?;
+    let elsewhere: Vec<String> = source
+        .apps
+        .iter()
+        .filter(|(_, at)| Some(&at.commit) != source.commit.as_ref())
+        .map(|(app, at)| format!("{app} is kept at {}", at.commit.short()))
+        .collect();
+    (!elsewhere.is_empty()).then(|| elsewhere.join(", "))
+}
+
+fn objects(count: usize) -> String {
+    counted(count, "object", "objects")
+}
+
+fn counted(count: usize, one: &str, many: &str) -> String {
+    format!("{count} {}", if count == 1 { one } else { many })
 }
 
 /// Watches the controller, and says to whom tells the forge what changed.
@@ -188,7 +210,12 @@ impl Observer for StatusObserver {
             let state = CommitState::Failed;
             known.say(&held.commit, CommitStatus { state, description });
         }
-        if let Some(commit) = &source.commit {
+        // What is wrong with a commit that is not taken is nothing that the one in force did.
+        if let Some(bad) = &source.bad {
+            let description = "it does not load, so none of it is taken".to_owned();
+            let state = CommitState::Failed;
+            known.say(bad, CommitStatus { state, description });
+        } else if let Some(commit) = &source.commit {
             if known.commit.as_ref() != Some(commit) {
                 known.commit = Some(commit.clone());
                 known.converged = false;
@@ -245,7 +272,7 @@ impl Observer for All {
 mod tests {
     use super::*;
     use crate::model::plan::{Status, Summary};
-    use crate::model::source::{HoldReason, SourceHold, SourceState};
+    use crate::model::source::{AppCommit, HoldReason, SourceHold, SourceState, Why};
     use crate::render::plan::tests::{mixed, object};
 
     fn commit(digit: &str) -> CommitId {
@@ -310,6 +337,41 @@ mod tests {
         observer.converged("shop", &pass(Ended::Converged));
         observer.looked(&DesiredSet::default(), &plan(0, 0, 0));
         assert_eq!(told(&observer), [CommitState::Converged]);
+    }
+
+    #[test]
+    fn a_commit_that_does_not_load_is_told_as_failed_and_the_one_in_force_stays_as_it_was() {
+        let observer = StatusObserver::default();
+        observer.looked(&DesiredSet::default(), &plan(0, 0, 0));
+        told(&observer);
+        let mut wrong = plan(0, 0, 0);
+        wrong.summary.errors = 1;
+        wrong.source.as_mut().unwrap().bad = Some(commit("b"));
+        observer.looked(&DesiredSet::default(), &wrong);
+        let (of, status) = observer.take().unwrap();
+        assert_eq!((of, status.state), (commit("b"), CommitState::Failed));
+        assert_eq!(observer.take(), None);
+    }
+
+    #[test]
+    fn a_commit_is_not_converged_while_an_app_is_pinned_to_another() {
+        let observer = StatusObserver::default();
+        let mut pinned = plan(0, 0, 0);
+        let at = |digit| AppCommit {
+            commit: commit(digit),
+            why: Why::DidNotLoad,
+        };
+        let mut look = |digit| {
+            let source = pinned.source.as_mut().unwrap();
+            source.apps = [("shop".to_owned(), at(digit))].into();
+            observer.looked(&DesiredSet::default(), &pinned);
+            observer.take().map(|(_, status)| status)
+        };
+        let status = look("c").unwrap();
+        assert_eq!(status.state, CommitState::Pending);
+        assert_eq!(status.description, "shop is kept at cccccccccccc");
+        // Pinned to the very commit that is in force.
+        assert_eq!(look("a").unwrap().state, CommitState::Converged);
     }
 
     #[test]

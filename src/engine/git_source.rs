@@ -352,6 +352,7 @@ impl GitSource {
         state.branch = Some(self.options.remote.branch.clone());
         state.held = record.held.clone();
         state.unread = unread;
+        state.bad = bad.and(self.seen.clone());
         let mut kept: BTreeSet<CommitId> =
             state.apps.values().map(|at| at.commit.clone()).collect();
         kept.extend(record.good);

@@ -88,8 +88,8 @@ impl Engine {
         }
         if plan.summary.errors > 0 {
             notes.push(
-                "documents do not load, and their apps are frozen; `evenkeel check` says what is \
-                 wrong"
+                "documents do not load, and nothing is taken of what belongs to their apps; \
+                 `evenkeel check` says what is wrong"
                     .to_owned(),
             );
         }

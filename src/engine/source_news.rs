@@ -65,8 +65,11 @@ pub(super) fn told(source: &SourceState) -> BTreeMap<String, SourceLine> {
         say(HELD, Severity::Error, held.commit.as_str(), text);
     }
     if let Some(why) = &source.unread {
-        let text = format!("what is newest is not known: {why}");
-        say(UNREAD, Severity::Error, "", text);
+        let (commit, text) = match &source.bad {
+            Some(bad) => (bad.as_str(), format!("the newest is not taken: {why}")),
+            None => ("", format!("what is newest is not known: {why}")),
+        };
+        say(UNREAD, Severity::Error, commit, text);
     }
     for (app, at) in &source.apps {
         let commit = at.commit.as_str();

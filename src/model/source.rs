@@ -72,6 +72,9 @@ pub struct SourceState {
     /// Why it is not known what the newest commit is or says.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub unread: Option<String>,
+    /// The newest commit, where it does not load and nothing tells which app is concerned.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub bad: Option<CommitId>,
     /// The apps that are at another commit, and why.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub apps: BTreeMap<String, AppCommit>,

@@ -22,14 +22,12 @@ pub fn text(source: &SourceState) -> String {
         out.push_str(&held_text(held));
     }
     if let Some(why) = &source.unread {
-        let lead = format!("{} ", paint(WARN, "not known"));
-        flow(
-            &mut out,
-            &lead,
-            2,
-            Style::new(),
-            &format!("what is newest: {why}"),
-        );
+        let word = match &source.bad {
+            Some(_) => paint(BAD, "not taken"),
+            None => paint(WARN, "not known"),
+        };
+        let line = format!("what is newest: {why}");
+        flow(&mut out, &format!("{word} "), 2, Style::new(), &line);
     }
     for (app, at) in &source.apps {
         let line = match &at.why {
@@ -183,6 +181,7 @@ mod tests {
                 since: jiff::Timestamp::UNIX_EPOCH,
             }),
             unread: Some("git fetch: no route to host".into()),
+            bad: None,
             apps: [("shop".to_owned(), pinned)].into(),
         }
     }
