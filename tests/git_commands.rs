@@ -199,6 +199,25 @@ fn rollback_pins_an_app_to_a_commit_or_an_entry_until_it_is_let_go() {
 }
 
 #[test]
+fn rollback_works_from_the_clone_while_the_remote_is_away() {
+    let repository = Repository::new();
+    let first = repository.publish(&count(3));
+    let bench = bench(&repository, "");
+    bench.run(["apply", "--yes", "--no-wait"]).expect(0);
+    repository.publish(&count(5));
+    bench.run(["apply", "--yes", "--no-wait"]).expect(0);
+    let origin = repository.folder().join("origin.git");
+    std::fs::rename(&origin, repository.folder().join("away.git")).unwrap();
+    let back = bench.run(rollback(first.as_str(), "too many")).expect(0);
+    assert_eq!(live(&bench), 3, "{}", back.all());
+    assert!(
+        err(&back).contains("what was fetched before is used"),
+        "{}",
+        back.all()
+    );
+}
+
+#[test]
 fn rollback_goes_back_to_what_was_in_force_and_to_nothing_else() {
     let repository = Repository::new();
     repository.publish(&count(3));

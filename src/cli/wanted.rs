@@ -125,7 +125,7 @@ impl Wanted {
     /// The repository that its commits are in.
     ///
     /// # Errors
-    /// A folder that lies in none, and a remote that cannot be reached.
+    /// A folder that lies in none, and a remote that cannot be reached and never was.
     pub async fn commits(self) -> anyhow::Result<Commits> {
         match self {
             Wanted::Folder {
@@ -141,7 +141,17 @@ impl Wanted {
                 Ok(commits.in_environment(environment.as_deref()))
             }
             Wanted::Git(mut source, _) => {
-                source.commits().ask(|r| r.fetch()).await?;
+                // What was in force is in the clone: the remote may be away just when one has to go back.
+                if let Err(error) = source.commits().ask(|r| r.fetch()).await {
+                    let head = source.commits().ask(|r| r.head()).await;
+                    if !matches!(head, Ok(Some(_))) {
+                        return Err(error.into());
+                    }
+                    anstream::eprintln!(
+                        "warning: {error}; what was fetched before is used, so commits that \
+                         are newer are not known"
+                    );
+                }
                 Ok(source.commits().clone())
             }
         }
