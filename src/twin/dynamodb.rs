@@ -3,7 +3,7 @@
 //! Tables that tests put with [`DynamoDb::put_table`] have a control plane and no items. Every
 //! other operation goes to the embedded engine in memory, to which this adds continuous backups.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use jiff::{Timestamp, ToSpan};
@@ -67,6 +67,7 @@ impl DynamoDb {
             "UpdateTable" if self.tables.contains_key(name) => self.update_table(name, input, cx),
             "DeleteTable" if self.tables.contains_key(name) => self.delete_table(name, cx),
             "TransactWriteItems" => self.transact(input, cx),
+            "ListTables" => self.list_tables(input, cx),
             other => self.items_call(other, input, cx),
         }
     }
@@ -75,6 +76,33 @@ impl DynamoDb {
     /// first table is made.
     pub fn set_read_lag(&mut self, lag: Duration) {
         self.backlog.lag = lag;
+    }
+
+    /// Tables of both sorts, at most 100 a page (API reference, ListTables).
+    fn list_tables(&mut self, input: &Value, cx: &CallContext) -> Result<Value, TwinError> {
+        // Which says what is wrong with the request, too.
+        let mut page = self.items_call("ListTables", input, cx)?;
+        let mut names: BTreeSet<String> = self.tables.keys().cloned().collect();
+        loop {
+            let listed = page["TableNames"].as_array().into_iter().flatten();
+            names.extend(listed.filter_map(|name| Some(name.as_str()?.to_owned())));
+            let last = page["LastEvaluatedTableName"].clone();
+            if last.is_null() {
+                break;
+            }
+            let next = json!({"ExclusiveStartTableName": last});
+            page = self.items_call("ListTables", &next, cx)?;
+        }
+        let after = input["ExclusiveStartTableName"].as_str();
+        names.retain(|name| after.is_none_or(|after| name.as_str() > after));
+        let most = input["Limit"].as_u64().unwrap_or(100);
+        let most = usize::try_from(most).unwrap_or(usize::MAX);
+        let shown: Vec<&String> = names.iter().take(most).collect();
+        let mut answer = json!({"TableNames": shown});
+        if shown.len() < names.len() {
+            answer["LastEvaluatedTableName"] = json!(shown.last());
+        }
+        Ok(answer)
     }
 
     fn transact(&mut self, input: &Value, cx: &CallContext) -> Result<Value, TwinError> {
@@ -374,6 +402,46 @@ mod tests {
             .set_recovery_period_in_days(days)
             .build()
             .unwrap()
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn tables_of_both_sorts_are_listed_page_by_page() {
+        let trial = with_sessions();
+        trial.with(|models| {
+            for name in ["carts", "users"] {
+                models.dynamodb.put_table(json!({"TableName": name}));
+            }
+        });
+        let client = trial.dynamodb();
+        let key = |name: &str| {
+            aws_sdk_dynamodb::types::KeySchemaElement::builder()
+                .attribute_name(name)
+                .key_type(aws_sdk_dynamodb::types::KeyType::Hash)
+                .build()
+                .unwrap()
+        };
+        let id = aws_sdk_dynamodb::types::AttributeDefinition::builder()
+            .attribute_name("id")
+            .attribute_type(aws_sdk_dynamodb::types::ScalarAttributeType::S)
+            .build()
+            .unwrap();
+        let create = client.create_table().table_name("orders");
+        let create = create.key_schema(key("id")).attribute_definitions(id);
+        let on_demand = aws_sdk_dynamodb::types::BillingMode::PayPerRequest;
+        create.billing_mode(on_demand).send().await.unwrap();
+        let mut pages = Vec::new();
+        let mut from = None;
+        loop {
+            let ask = client.list_tables().limit(3);
+            let page = ask.set_exclusive_start_table_name(from).send();
+            let page = page.await.unwrap();
+            pages.push(page.table_names.unwrap_or_default());
+            from = page.last_evaluated_table_name;
+            if from.is_none() {
+                break;
+            }
+        }
+        assert_eq!(pages, [vec!["carts", "orders", "sessions"], vec!["users"]]);
     }
 
     #[tokio::test(start_paused = true)]
