@@ -132,8 +132,6 @@ pub async fn run(settings: Option<&Path>, args: &PauseArgs) -> anyhow::Result<Ex
     // A slip of the hand would pause nothing, and nobody would know.
     let known = store.apps().await?;
     let objects = store.statuses(&args.app).await?;
-    store.put_pause(&pause).await?;
-    print(&render::paused(&pause))?;
     if let Some(object) = &args.object
         && known.contains(&args.app)
         && !objects
@@ -151,6 +149,8 @@ pub async fn run(settings: Option<&Path>, args: &PauseArgs) -> anyhow::Result<Ex
             args.app
         );
     }
+    store.put_pause(&pause).await?;
+    print(&render::paused(&pause))?;
     Ok(Exit::Fine)
 }
 
