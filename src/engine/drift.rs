@@ -83,7 +83,7 @@ impl Drifts {
     /// A pass found the object in order at `at`, by the document of that generation.
     pub(super) fn mended(&self, key: &ResourceKey, generation: String, at: Timestamp) {
         for tracked in self.known().tracked.values_mut() {
-            if tracked.record.key == *key && !is_beside(tracked.record.kind) {
+            if tracked.record.key == *key && !tracked.record.kind.is_beside() {
                 tracked.mended = Some(at);
             }
         }
@@ -187,14 +187,6 @@ impl Known {
 fn asks_by(record: &DriftRecord, now: Timestamp) -> usize {
     let age = now.duration_since(record.first_seen);
     ASKED_AFTER.iter().filter(|after| **after <= age).count()
-}
-
-/// Whether an object is in order all the same.
-fn is_beside(kind: DriftKind) -> bool {
-    matches!(
-        kind,
-        DriftKind::Unmanaged | DriftKind::Pending | DriftKind::Suspended
-    )
 }
 
 /// The digest of an object's document; empty where there is none.
@@ -330,7 +322,7 @@ impl Engine {
                 }
             }
         }
-        if seen.iter().all(|s| is_beside(s.kind)) {
+        if seen.iter().all(|s| s.kind.is_beside()) {
             self.drifts.in_order(&object.key, generation, now);
         }
         Ok(())

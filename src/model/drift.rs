@@ -62,6 +62,11 @@ impl DriftKind {
         DriftKind::Unmanaged,
     ];
 
+    /// Whether the object is in order all the same.
+    pub fn is_beside(self) -> bool {
+        self.is_left_alone() || self == DriftKind::Pending
+    }
+
     /// Whether it is told and never written.
     pub fn is_left_alone(self) -> bool {
         matches!(self, DriftKind::Unmanaged | DriftKind::Suspended)
