@@ -18,6 +18,14 @@ use super::{Play, estate};
 /// Within which time of clear weather all is as the documents say: an hour of being set back again
 /// and again by replicas that disagreed, the longest back-off, and a rollout.
 const BOUND: Duration = Duration::from_secs(90 * 60);
+
+/// The same where wall clocks were set back: what was set back and forth before seems to lie ahead,
+/// and counts as within the hour when the clock comes to it again, which a slow one does later still.
+fn bound(play: &Play) -> Duration {
+    let set_back = play.replicas.iter().map(|replica| replica.set_back).max();
+    BOUND + set_back.unwrap_or_default().unsigned_abs() * 10 / 9
+}
+
 /// How often it is asked whether it is.
 const STEP: Duration = Duration::from_secs(10);
 /// Within which time every replica looks again: the longest interval, on the slowest clock, and a look.
@@ -101,12 +109,13 @@ pub async fn come_to_rest(play: &mut Play) {
         if restless.is_empty() {
             break;
         }
-        if play.stage.now() - cleared > BOUND {
+        let bound = bound(play);
+        if play.stage.now() - cleared > bound {
             play.stage.break_law(
                 kept_by(play, &restless, lost),
                 format!(
                     "not at rest after {} min: {restless:?}",
-                    BOUND.as_secs() / 60
+                    bound.as_secs() / 60
                 ),
             );
             return;

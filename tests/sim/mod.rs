@@ -388,7 +388,7 @@ impl Play {
                     }
                 });
             }
-            Act::Step { replica, by } => self.replicas[*replica].clock.step(*by),
+            Act::Step { replica, by } => self.replicas[*replica].step(*by),
             Act::Away { target, seconds } => {
                 let until = self.stage.now() + Duration::from_secs(*seconds);
                 self.stage.weather(|w| w.away.insert(*target, until));

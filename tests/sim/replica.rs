@@ -22,6 +22,7 @@ use evenkeel::model::pass::ObjectPass;
 use evenkeel::model::plan::Plan;
 use evenkeel::model::scope::Scope;
 use evenkeel::store::{Store, StoreConfig};
+use jiff::SignedDuration;
 use tokio::sync::Notify;
 use tokio::task::JoinHandle;
 
@@ -236,6 +237,8 @@ pub struct Replica {
     pub pause: Pause,
     pub interval: Duration,
     pub writes: Allow,
+    /// By how much its wall clock was set back in all.
+    pub set_back: SignedDuration,
     task: Option<JoinHandle<()>>,
 }
 
@@ -248,8 +251,15 @@ impl Replica {
             pause: Pause::default(),
             interval,
             writes,
+            set_back: SignedDuration::ZERO,
             task: None,
         }
+    }
+
+    /// Sets its wall clock forward, or back.
+    pub fn step(&mut self, by: SignedDuration) {
+        self.clock.step(by);
+        self.set_back += (-by).max(SignedDuration::ZERO);
     }
 
     pub fn is_alive(&self) -> bool {
