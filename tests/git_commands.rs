@@ -11,6 +11,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use evenkeel::clock::Clock;
+use evenkeel::model::source::CommitId;
 use hmac::{Hmac, Mac as _};
 use serde_json::{Value, json};
 use sha2::Sha256;
@@ -55,6 +56,17 @@ fn rollback<'w>(to: &'w str, reason: &'w str) -> [&'w str; 8] {
         "--reason",
         reason,
     ]
+}
+
+/// A shop of three tasks by the first commit, which is given, and of five by the second.
+fn from_three_to_five() -> (Repository, Bench, CommitId) {
+    let repository = Repository::new();
+    let first = repository.publish(&count(3));
+    let bench = bench(&repository, "");
+    bench.run(["apply", "--yes", "--no-wait"]).expect(0);
+    repository.publish(&count(5));
+    bench.run(["apply", "--yes", "--no-wait"]).expect(0);
+    (repository, bench, first)
 }
 
 fn live(bench: &Bench) -> i64 {
@@ -166,12 +178,7 @@ fn a_held_commit_is_shown_and_taken_after_a_word_for_it_alone() {
 
 #[test]
 fn rollback_pins_an_app_to_a_commit_or_an_entry_until_it_is_let_go() {
-    let repository = Repository::new();
-    let first = repository.publish(&count(3));
-    let bench = bench(&repository, "");
-    bench.run(["apply", "--yes", "--no-wait"]).expect(0);
-    repository.publish(&count(5));
-    bench.run(["apply", "--yes", "--no-wait"]).expect(0);
+    let (repository, bench, first) = from_three_to_five();
     assert_eq!(live(&bench), 5);
     let words = rollback("1", "too many");
     let back = bench.run(words).expect(0);
@@ -200,12 +207,7 @@ fn rollback_pins_an_app_to_a_commit_or_an_entry_until_it_is_let_go() {
 
 #[test]
 fn rollback_works_from_the_clone_while_the_remote_is_away() {
-    let repository = Repository::new();
-    let first = repository.publish(&count(3));
-    let bench = bench(&repository, "");
-    bench.run(["apply", "--yes", "--no-wait"]).expect(0);
-    repository.publish(&count(5));
-    bench.run(["apply", "--yes", "--no-wait"]).expect(0);
+    let (repository, bench, first) = from_three_to_five();
     let origin = repository.folder().join("origin.git");
     std::fs::rename(&origin, repository.folder().join("away.git")).unwrap();
     let back = bench.run(rollback(first.as_str(), "too many")).expect(0);
