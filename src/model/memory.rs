@@ -14,9 +14,6 @@ use crate::control::state::Control;
 
 /// How long AWS may take to show what it accepted. Inside it an absence is not believed.
 pub const SETTLING_BOUND: Duration = Duration::from_secs(30);
-/// How far apart two right wall clocks are taken to be, as AWS takes them in signatures. What is said
-/// to have happened further in the future was written before a clock was set back.
-pub const CLOCK_SKEW: SignedDuration = SignedDuration::from_mins(5);
 
 /// What the store knows, or that it was not asked.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -68,10 +65,11 @@ impl ObjectMemory {
 }
 
 impl PastWrite {
-    /// Whether it happened within `window` before `now`.
+    /// Whether it happened less than `window` ago, or lies less than that ahead of a clock that was set
+    /// back since: it was made all the same. What lies further ahead would count for as long, and does
+    /// not.
     pub fn is_within(&self, window: SignedDuration, now: Timestamp) -> bool {
-        let age = now.duration_since(self.at);
-        -CLOCK_SKEW <= age && age < window
+        now.duration_since(self.at).abs() < window
     }
 }
 
@@ -158,14 +156,16 @@ mod tests {
     }
 
     #[test]
-    fn a_write_from_beyond_the_skew_of_clocks_is_no_recent_one() {
+    fn a_write_that_a_clock_set_back_has_before_it_counts_as_much_as_one_behind() {
         let write = PastWrite {
             at: at(60),
             correction: String::new(),
         };
         let hour = SignedDuration::from_hours(1);
         let within = |minutes| write.is_within(hour, at(minutes));
-        assert!(within(60) && within(119) && within(56));
-        assert!(!within(120) && !within(54) && !within(0));
+        assert!(within(60) && within(119) && within(1));
+        assert!(!within(120) && !within(0));
+        // A clock that was a year ahead: its writes hold nothing for a year.
+        assert!(!within(-525_600));
     }
 }

@@ -310,7 +310,8 @@ fn what_is_set_back_again_and_again_is_stalled_and_tried_again_after_the_window(
             })
             .collect()
     };
-    for (minutes, stalled) in [(1, true), (61, false)] {
+    // Made under a clock that has been set back since by an hour, they lie ahead.
+    for (minutes, stalled) in [(1, true), (61, false), (-40, true), (-300, false)] {
         let memory = ObjectMemory {
             writes: writes(minutes),
             ..ObjectMemory::default()
