@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use evenkeel::kinds::Allow;
 use evenkeel::model::operation::{Effect, operation};
+use evenkeel::plan::object::STALL_AFTER;
 use serde_json::json;
 
 use super::dice::Dice;
@@ -19,9 +20,15 @@ use super::{Play, estate};
 /// and again by replicas that disagreed, the longest back-off, and a rollout.
 const BOUND: Duration = Duration::from_secs(90 * 60);
 
-/// The same where wall clocks were set back: what was set back and forth before seems to lie ahead,
-/// and counts as within the hour when the clock comes to it again, which a slow one does later still.
-fn bound(play: &Play) -> Duration {
+/// The same for what is contested where wall clocks were set back: corrections from before seem to lie
+/// ahead, and count as within the hour until the clock is an hour past them, a slow one later still.
+/// Where anything else is restless, too, nothing is added.
+fn bound(play: &Play, restless: &[String]) -> Duration {
+    let contested = play.stage.ghost(|g| g.corrected_often(STALL_AFTER));
+    let fought = |what: &String| contested.iter().any(|name| what.contains(name));
+    if !restless.iter().all(fought) {
+        return BOUND;
+    }
     let set_back = play.replicas.iter().map(|replica| replica.set_back).max();
     BOUND + set_back.unwrap_or_default().unsigned_abs() * 10 / 9
 }
@@ -109,7 +116,7 @@ pub async fn come_to_rest(play: &mut Play) {
         if restless.is_empty() {
             break;
         }
-        let bound = bound(play);
+        let bound = bound(play, &restless);
         if play.stage.now() - cleared > bound {
             play.stage.break_law(
                 kept_by(play, &restless, lost),

@@ -5,10 +5,10 @@ use std::collections::BTreeSet;
 use std::process::Command;
 use std::time::Duration;
 
-use evenkeel::model::change::{Risk, Step};
+use evenkeel::model::change::{Drift, Risk, Step};
 use evenkeel::model::entry::{Entry, GENESIS, Outcome, Record};
 use evenkeel::model::key::ResourceKey;
-use evenkeel::model::tree::Tree;
+use evenkeel::model::tree::{FieldPath, Tree};
 use serde_json::{Value, json};
 
 use super::case::Case;
@@ -122,8 +122,16 @@ fn entry(seq: u64, prev: &str, token: u64, record: Record) -> Entry {
     .sealed()
 }
 
-fn intent(id: &str, token: u64, operation: &str) -> Record {
-    let _ = token;
+/// An intent to mend this.
+fn mending(id: &str, drift: Drift) -> Record {
+    let mut record = intent(id, "ecs.UpdateService");
+    if let Record::Intent { drift: mended, .. } = &mut record {
+        mended.push(drift);
+    }
+    record
+}
+
+fn intent(id: &str, operation: &str) -> Record {
     Record::Intent {
         id: id.into(),
         key: key(),
@@ -191,7 +199,7 @@ fn read(who: Who) -> Happening {
 /// A past in which the first replica holds the lease, has read, and has committed the intent `i`.
 fn past() -> (Ghost, Entry) {
     let mut ghost = Ghost::default();
-    let first = entry(1, GENESIS, 1, intent("i", 1, "ecs.UpdateService"));
+    let first = entry(1, GENESIS, 1, intent("i", "ecs.UpdateService"));
     for happening in [
         granted(FIRST, 1, "g"),
         read(FIRST),
@@ -238,7 +246,7 @@ fn violations() -> Vec<(&'static str, Ghost, Happening)> {
         g.note(&granted(SECOND, 2, "h"));
         appended(
             FIRST,
-            entry(2, &first.hash, 1, intent("j", 1, "ecs.UpdateService")),
+            entry(2, &first.hash, 1, intent("j", "ecs.UpdateService")),
         )
     });
     add("S4", &|_, _| {
@@ -265,7 +273,7 @@ fn violations() -> Vec<(&'static str, Ghost, Happening)> {
         g.note(&granted(SECOND, 2, "h"));
         g.note(&appended(
             SECOND,
-            entry(2, &first.hash, 2, intent("j", 2, "ecs.UpdateService")),
+            entry(2, &first.hash, 2, intent("j", "ecs.UpdateService")),
         ));
         g.note(&Happening::Sent(sent(
             SECOND,
@@ -284,7 +292,7 @@ fn violations() -> Vec<(&'static str, Ghost, Happening)> {
         });
         appended(
             FIRST,
-            entry(2, &first.hash, 1, intent("j", 1, "ecs.UpdateService")),
+            entry(2, &first.hash, 1, intent("j", "ecs.UpdateService")),
         )
     });
     add("S10", &|g, _| {
@@ -309,7 +317,7 @@ fn violations() -> Vec<(&'static str, Ghost, Happening)> {
         });
         appended(
             FIRST,
-            entry(2, &first.hash, 1, intent("j", 1, "ecs.UpdateService")),
+            entry(2, &first.hash, 1, intent("j", "ecs.UpdateService")),
         )
     });
     add("S16", &|_, _| {
@@ -319,6 +327,16 @@ fn violations() -> Vec<(&'static str, Ghost, Happening)> {
             "ecs.DeleteService",
             json!({"service": "web"}),
         ))
+    });
+    // Whatever risk the plan saw in it.
+    add("S16", &|_, first| {
+        let drift = Drift {
+            path: FieldPath::dotted("spec.backupRetentionDays"),
+            desired: json!(3),
+            live: json!(7),
+        };
+        let fewer = mending("j", drift);
+        appended(FIRST, entry(2, &first.hash, 1, fewer))
     });
     add("S20", &|_, _| {
         landed(update("i"), 11, [json!({"image": 1}), json!({"image": 2})])
@@ -336,6 +354,29 @@ fn violations() -> Vec<(&'static str, Ghost, Happening)> {
         ))
     });
     add("S24", &|_, _| Happening::Sent(update("nobody's")));
+    // Another object than the one announced; another value.
+    add("S24", &|_, _| {
+        Happening::Sent(Sent {
+            input: json!({"service": "api"}),
+            ..update("i")
+        })
+    });
+    add("S24", &|g, first| {
+        let drift = Drift {
+            path: FieldPath::dotted("spec.desiredCount"),
+            desired: json!(4),
+            live: json!(2),
+        };
+        g.counts.entry("web".into()).or_default().extend([3, 4]);
+        g.note(&appended(
+            FIRST,
+            entry(2, &first.hash, 1, mending("j", drift)),
+        ));
+        Happening::Sent(Sent {
+            input: json!({"service": "web", "desiredCount": 3}),
+            ..update("j")
+        })
+    });
     add("S24b", &|g, first| {
         let second = entry(2, &first.hash, 1, outcome("i", Outcome::NotApplied));
         g.note(&appended(FIRST, second.clone()));
@@ -377,7 +418,6 @@ fn violations() -> Vec<(&'static str, Ghost, Happening)> {
         Happening::Sent(update("i"))
     });
     add("S29", &|_, _| Happening::Said {
-        who: FIRST,
         place: "a log",
         text: format!("TOKEN={SECRET}"),
     });

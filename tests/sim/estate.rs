@@ -301,6 +301,27 @@ impl AppWish {
         }
     }
 
+    /// The fields of one object that the documents name.
+    pub fn names(&self, object: &str) -> Vec<String> {
+        const NUMBERS: [&str; 6] = [
+            "spec.cpu",
+            "spec.memory",
+            "spec.desiredCount",
+            "spec.healthCheckGracePeriodSeconds",
+            "spec.scaling.minCapacity",
+            "spec.scaling.maxCapacity",
+        ];
+        let numbers = NUMBERS
+            .iter()
+            .filter(|path| self.field(object, path).is_some());
+        let mut names: Vec<String> = numbers.map(ToString::to_string).collect();
+        let mut services = self.services.iter();
+        if services.any(|s| s.name == object && s.tag.is_some()) {
+            names.push("spec.tags.team".to_owned());
+        }
+        names
+    }
+
     /// What of the documents does not hold in the world.
     pub fn unmet(&self, w: &mut World) -> Vec<String> {
         let mut unmet = Vec::new();

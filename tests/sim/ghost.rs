@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use evenkeel::aws::door::CALL_TIMEOUT;
+use evenkeel::model::change::Drift;
 use evenkeel::model::entry::{Entry, GENESIS, Outcome, Record};
 use evenkeel::model::key::ResourceKey;
 use evenkeel::model::memory::SETTLING_BOUND;
@@ -76,6 +77,12 @@ pub struct Write {
     pub app: String,
     pub key: ResourceKey,
     pub operation: String,
+    /// What it was announced to write to, such as `main/web`.
+    pub object: String,
+    /// What it is to mend.
+    pub drift: Vec<Drift>,
+    /// The fields of its object that its documents named when it was announced.
+    pub named: BTreeSet<String>,
     pub token: u64,
     pub who: Who,
     pub sent: usize,
@@ -236,11 +243,23 @@ impl Ghost {
         app.seq = entry.seq;
         app.hash.clone_from(&entry.hash);
         match &entry.record {
-            Record::Intent { id, key, step, .. } => {
+            Record::Intent {
+                id,
+                key,
+                step,
+                drift,
+                ..
+            } => {
+                let wishes = self.loaded.get(&who).map(|loaded| &loaded.wishes);
+                let wish = wishes.and_then(|wishes| wishes.get(&entry.app));
+                let named = wish.map_or_else(Vec::new, |wish| wish.names(&key.name));
                 let write = Write {
+                    named: named.into_iter().collect(),
                     app: entry.app.clone(),
                     key: key.clone(),
                     operation: step.operation.clone(),
+                    object: step.object.clone(),
+                    drift: drift.clone(),
                     token: entry.token,
                     who,
                     sent: 0,
@@ -263,6 +282,15 @@ impl Ghost {
                 }
             }
         }
+    }
+
+    /// The fields that an intent may change: those that it mends, and those that its documents name.
+    pub fn named(&self, intent: Option<&String>) -> BTreeSet<String> {
+        let write = intent.and_then(|intent| self.writes.get(intent));
+        write.map_or_else(BTreeSet::new, |write| {
+            let mended = write.drift.iter().map(|d| d.path.to_string());
+            mended.chain(write.named.iter().cloned()).collect()
+        })
     }
 
     /// The grant under which a write was announced.
@@ -308,6 +336,16 @@ impl Ghost {
             let given_up = w.unknown || w.sent > w.landed || w.outcome == Some(Outcome::NotApplied);
             given_up && w.operation == "ecs.RegisterTaskDefinition"
         })
+    }
+
+    /// The names of the objects that at least so many writes were announced for.
+    pub fn corrected_often(&self, times: usize) -> BTreeSet<String> {
+        let mut writes: BTreeMap<&str, usize> = BTreeMap::new();
+        for write in self.writes.values() {
+            *writes.entry(&write.key.name).or_default() += 1;
+        }
+        let often = writes.into_iter().filter(|(_, count)| *count >= times);
+        often.map(|(name, _)| name.to_owned()).collect()
     }
 
     /// Every intent that has no outcome.

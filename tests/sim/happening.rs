@@ -98,11 +98,7 @@ pub enum Happening {
     /// A mutation took effect.
     Landed(Box<Landed>),
     /// Text left a process for the store, a log or a person.
-    Said {
-        who: Who,
-        place: &'static str,
-        text: String,
-    },
+    Said { place: &'static str, text: String },
     /// A replica loaded its documents: which apps are frozen, and what the others say.
     Loaded {
         who: Who,

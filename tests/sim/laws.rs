@@ -5,14 +5,15 @@
 use std::time::Duration;
 
 use evenkeel::aws::door::{CALL_TIMEOUT, LEASE_MARGIN};
-use evenkeel::model::change::Risk;
+use evenkeel::model::change::{Drift, Risk};
 use evenkeel::model::entry::{Outcome, Record};
 use evenkeel::model::operation::{Effect, operation};
 use evenkeel::store::LEASE_DURATION;
 
+use super::announced;
 use super::estate::SECRET;
 use super::ghost::Ghost;
-use super::happening::{Happening, Sent, Touch, objects_of};
+use super::happening::{Happening, Touch, objects_of};
 
 /// One law. `broken` is asked before the ghost takes note of what happens.
 pub struct Law {
@@ -407,14 +408,31 @@ fn frozen_apps_are_left_alone(ghost: &Ghost, now: &Happening) -> Option<String> 
     (intent && frozen).then(|| format!("{}: an intent while its documents do not load", entry.app))
 }
 
+/// Whether mending this takes away what cannot be had back, whatever risk the plan saw in it.
+fn destroys(drift: &Drift) -> bool {
+    let (from, to) = (&drift.live, &drift.desired);
+    match drift.path.to_string().as_str() {
+        "spec.backupRetentionDays" | "spec.pointInTimeRecovery.recoveryPeriodDays" => {
+            to.as_f64() < from.as_f64()
+        }
+        "spec.deletionProtection" | "spec.pointInTimeRecovery.enabled" => {
+            from.as_bool() == Some(true) && to.as_bool() == Some(false)
+        }
+        "spec.desiredCount" => to.as_f64() == Some(0.0),
+        _ => false,
+    }
+}
+
 fn nothing_is_deleted(_: &Ghost, now: &Happening) -> Option<String> {
     if let Happening::Appended { entry, .. } = now
         && let Record::Intent {
             key,
-            risk: Risk::Destructive,
+            risk,
             step,
+            drift,
             ..
         } = &entry.record
+        && (*risk == Risk::Destructive || drift.iter().any(destroys))
     {
         return Some(format!(
             "{key}: {} was intended, which destroys",
@@ -471,20 +489,7 @@ fn every_write_is_announced(ghost: &Ghost, now: &Happening) -> Option<String> {
         ));
     };
     let excused = ghost.beyond_bounds(write) || ghost.taken_by_hand(write);
-    wrong_announcement(sent, write, excused)
-}
-
-fn wrong_announcement(sent: &Sent, write: &super::ghost::Write, excused: bool) -> Option<String> {
-    if write.operation != sent.operation || write.who != sent.who {
-        return Some(format!(
-            "{} was sent under the intent of {} of {}",
-            sent.operation, write.operation, write.key
-        ));
-    }
-    write
-        .outcome
-        .filter(|_| !excused)
-        .map(|o| format!("{} was sent after its outcome: {o:?}", sent.operation))
+    announced::otherwise(sent, write, excused)
 }
 
 fn one_outcome(ghost: &Ghost, now: &Happening) -> Option<String> {

@@ -6,6 +6,7 @@
 //! ([`laws`]) is asked about each against the past ([`ghost`]). In the end the weather clears, and
 //! all has to come to rest as the documents say ([`calm`]).
 
+mod announced;
 pub mod calm;
 pub mod case;
 #[cfg(test)]
@@ -16,6 +17,7 @@ pub mod ghost;
 pub mod guard;
 pub mod happening;
 pub mod laws;
+mod log;
 pub mod net;
 pub mod replica;
 pub mod script;
@@ -154,6 +156,7 @@ async fn drive(case: &Case, keep: Keep) -> Run {
         _ => None,
     };
     let stage = Stage::new(twin, clock, case.seed, weather, trace);
+    let _log = log::read(&stage);
     make_table(&stage).await;
     let wanted = *dice.pick(&[1, 1, 2, 2, 2, 2, 3]);
     let count = case.replicas.unwrap_or(wanted).min(wanted);

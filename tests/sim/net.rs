@@ -16,6 +16,7 @@ use aws_smithy_types::body::SdkBody;
 use bytes::Bytes;
 use evenkeel::aws::call::Permit;
 use evenkeel::model::operation::{Effect, operation};
+use evenkeel::twin::World;
 use evenkeel::twin::faults::Fault;
 use evenkeel::twin::wire::{self, Incoming, TwinError};
 use serde_json::{Value, json};
@@ -121,7 +122,6 @@ impl Net {
         if self.target == Target::Store {
             let text = incoming.input.to_string();
             self.stage.happen(&Happening::Said {
-                who: self.who,
                 place: "the store",
                 text,
             });
@@ -249,16 +249,19 @@ impl Call {
     async fn take_effect(&self, again: bool) -> Answer {
         let stage = &self.net.stage;
         let name = self.incoming.name();
-        let before = self
-            .sent
-            .as_ref()
-            .map(|s| stage.twin().world(|w| unnamed(w, &name, &s.input)));
+        let intent = self.sent.as_ref().and_then(|sent| sent.intent.as_ref());
+        let named = stage.ghost(|g| g.named(intent));
+        let look = |sent: &Sent| {
+            let world = |w: &mut World| unnamed(w, &name, &sent.input, &named);
+            stage.twin().world(world)
+        };
+        let before = self.sent.as_ref().map(look);
         let answer = self.serve(None).await;
         let done = answer
             .as_ref()
             .is_ok_and(|response| response.status().is_success());
         if let (Some(sent), Some(before), true) = (&self.sent, before, done) {
-            let after = stage.twin().world(|w| unnamed(w, &name, &sent.input));
+            let after = look(sent);
             stage.happen(&Happening::Landed(Box::new(Landed {
                 sent: sent.clone(),
                 at: stage.now(),

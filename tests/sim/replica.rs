@@ -143,11 +143,7 @@ struct Ear {
 
 impl Ear {
     fn hear(&self, place: &'static str, text: String) {
-        self.stage.happen(&Happening::Said {
-            who: self.who,
-            place,
-            text,
-        });
+        self.stage.happen(&Happening::Said { place, text });
     }
 }
 

@@ -214,6 +214,14 @@ impl Stage {
         inner.ghost.note(happening);
     }
 
+    /// A process has logged a line.
+    pub fn logged(&self, line: &str) {
+        self.happen(&Happening::Said {
+            place: "a log",
+            text: line.to_owned(),
+        });
+    }
+
     /// Breaks a law that is no matter of one event.
     pub fn break_law(&self, law: &'static str, why: String) {
         let broken = Broken {
