@@ -265,7 +265,9 @@ fn lost<T>() -> Result<T, ConnectorError> {
 }
 
 fn answer(status: u16, body: String) -> HttpResponse {
-    HttpResponse::new(status.try_into().unwrap(), SdkBody::from(body))
+    let mut answer = HttpResponse::new(status.try_into().unwrap(), SdkBody::from(body));
+    answer.headers_mut().insert("x-amzn-requestid", "1");
+    answer
 }
 
 impl HttpConnector for UnluckyConnector {
@@ -954,6 +956,41 @@ async fn a_store_that_never_answers_gives_an_error_and_no_permit() {
         "{said}"
     );
     assert_whole(&world.store("x"), 0).await;
+}
+
+/// What DynamoDB answers when it was busy with the keys of these apps: nothing of them.
+fn unprocessed(apps: &[&str]) -> Misfortune {
+    let row = |app: &&str| {
+        let pk = format!("123456789012#eu-central-1#{app}");
+        json!({"pk": {"S": pk}, "sk": {"S": "LEASE"}})
+    };
+    let keys: Vec<_> = apps.iter().map(row).collect();
+    let asked = json!({TABLE: {"Keys": keys, "ConsistentRead": true}});
+    let body = json!({"Responses": {TABLE: []}, "UnprocessedKeys": asked});
+    Misfortune::Answered(200, body.to_string())
+}
+
+#[tokio::test(start_paused = true)]
+async fn leases_that_dynamodb_did_not_get_to_are_asked_for_again_and_never_taken_for_none() {
+    let world = World::embedded().await;
+    let holder = world.store("me@a/1");
+    for app in ["shop", "desk"] {
+        holder.acquire(app, Patience::No).await.unwrap();
+    }
+    let apps = ["shop".to_owned(), "desk".to_owned()];
+    let busy = ("BatchGetItem", unprocessed(&["shop", "desk"]));
+    let (store, script) = world.unlucky("me@b/2", &[busy.clone(), busy.clone()]);
+    let found = store.leases(&apps).await.unwrap();
+    let found: Vec<&str> = found.iter().map(|row| row.app.as_str()).collect();
+    assert_eq!(found, ["shop", "desk"]);
+    assert!(script.lock().unwrap().is_empty());
+    // One that is never got to is an error, and not a command that hangs.
+    let (store, _) = world.unlucky("me@b/3", &vec![busy; 50]);
+    let why = store.leases(&apps).await.unwrap_err().to_string();
+    assert!(
+        why.contains("BatchGetItem") && why.contains("slow down"),
+        "{why}"
+    );
 }
 
 #[tokio::test(start_paused = true)]

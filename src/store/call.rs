@@ -161,6 +161,17 @@ impl Table {
         }
     }
 
+    /// What DynamoDB never got to, with its word for that and no error.
+    pub(super) fn unprocessed(&self, operation: &str, row: &str) -> StoreError {
+        self.error(AwsError {
+            operation: operation.to_owned(),
+            object: row.to_owned(),
+            fault: Fault::Throttled,
+            code: "UnprocessedKeys".to_owned(),
+            message: format!("{ATTEMPTS} answers left some of the keys out"),
+        })
+    }
+
     fn error(&self, error: AwsError) -> StoreError {
         if error.code == FILE_TROUBLE {
             StoreError::File { why: error.message }

@@ -6,6 +6,7 @@ use aws_sdk_dynamodb::types::{
 use jiff::Timestamp;
 
 use super::Store;
+use super::call::ATTEMPTS;
 use super::error::StoreError;
 use super::lease::Lease;
 use super::process::Process;
@@ -14,6 +15,8 @@ use super::watch::{LeaseRow, LeaseState};
 
 /// Most keys of one BatchGetItem (API model).
 const BATCH: usize = 100;
+/// How several are read.
+const READING: &str = "dynamodb.BatchGetItem";
 
 pub(super) const RENEWAL: &str = "SET #version = #version + :one, #renewed = :now";
 pub(super) const STILL_OURS: &str = "#token = :token AND #grant = :grant AND #state = :held";
@@ -34,7 +37,7 @@ impl Store {
             while !keys.is_empty() {
                 let mut answer = self
                     .table
-                    .repeat("dynamodb.BatchGetItem", rows::LEASE, || async {
+                    .repeat(READING, rows::LEASE, || async {
                         let request = KeysAndAttributes::builder()
                             .set_keys(Some(keys.clone()))
                             .consistent_read(true)
@@ -63,6 +66,9 @@ impl Store {
                     .unwrap_or_default();
                 if !keys.is_empty() {
                     attempt += 1;
+                    if attempt >= ATTEMPTS {
+                        return Err(self.table.unprocessed(READING, rows::LEASE));
+                    }
                     self.table.pause(attempt).await;
                 }
             }
