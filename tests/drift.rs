@@ -7,6 +7,7 @@ use std::pin::Pin;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use evenkeel::engine::Engine;
 use evenkeel::engine::apply::Wait;
 use evenkeel::engine::controller::{Desired, Observer, RunOptions, run};
 use evenkeel::engine::progress::Silent;
@@ -15,14 +16,16 @@ use evenkeel::kinds::{Allow, Policy};
 use evenkeel::model::document::DesiredSet;
 use evenkeel::model::drift::{Authorship, DriftKind, DriftRecord, How, Origin};
 use evenkeel::model::entry::{Outcome, Record};
+use evenkeel::model::scope::Scope;
 use evenkeel::model::stake::Stake;
+use evenkeel::model::status::{ConditionKind, Truth};
 use evenkeel::twin::World;
 use evenkeel::twin::estate::FargateService;
 use evenkeel::twin::wire::TwinError;
 use jiff::SignedDuration;
 use serde_json::json;
 
-use crate::rig::{Rig, load};
+use crate::rig::{Rig, load, replica_through};
 
 /// Documents that a test may exchange.
 #[derive(Clone)]
@@ -69,7 +72,7 @@ async fn beside_watched(
 ) {
     let options = RunOptions {
         interval: Duration::from_secs(60),
-        scope: evenkeel::model::scope::Scope::all(),
+        scope: Scope::all(),
         writes: Allow::Yes,
     };
     let mut folder = documents.clone();
@@ -350,33 +353,114 @@ async fn an_object_that_cannot_be_read_leaves_its_open_drift_as_it_is() {
     assert!(records(&rig).await[0].end.is_none());
 }
 
+/// One look of a replica, and what it records of it.
+async fn look(engine: &Engine, set: &DesiredSet) {
+    let plan = engine.plan(set, &Scope::all(), &Policy::CONTROLLER).await;
+    engine.record_conditions(set, &plan).await.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_another_replica_recorded_before_it_died_is_set_right_within_minutes() {
+    let rig = rig().await;
+    let set = load(WEB);
+    let other = rig.another(8).await;
+    look(&rig.engine, &set).await;
+    look(&other, &set).await;
+    // One of them sees a drift that is gone when the other looks, and sees nothing more.
+    rig.twin.world(|w| as_dana(w, 9));
+    look(&other, &set).await;
+    drop(other);
+    rig.twin.world(|w| as_dana(w, 2));
+    rest(&rig, 1).await;
+    look(&rig.engine, &set).await;
+    assert_eq!(
+        records(&rig).await[0].end,
+        None,
+        "it does not ask at each look"
+    );
+    rest(&rig, 5).await;
+    look(&rig.engine, &set).await;
+    let found = records(&rig).await;
+    assert_eq!(found.len(), 1);
+    assert_eq!(found[0].end.as_ref().unwrap().how, How::SetRight);
+    let store = rig.engine.store.as_ref().unwrap();
+    for status in store.statuses("shop").await.unwrap().values() {
+        let ready = status.condition(ConditionKind::Ready).unwrap();
+        assert_eq!(ready.status, Truth::True, "{ready:?}");
+    }
+    let before = stored(&rig);
+    rest(&rig, 6).await;
+    look(&rig.engine, &set).await;
+    assert_eq!(stored(&rig), before);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_drift_that_a_clock_an_hour_ahead_dated_is_ended_at_the_second_reading() {
+    let rig = rig().await;
+    let set = load(WEB);
+    let ahead = rig.clock.beside(1.0);
+    ahead.step(SignedDuration::from_hours(1));
+    let place = (&ahead, &rig.twin, &rig.store);
+    let other = replica_through(place, 8, "rig@test/8", |http| http).await;
+    let other = other.unwrap();
+    look(&rig.engine, &set).await;
+    rig.twin.world(|w| as_dana(w, 9));
+    look(&other, &set).await;
+    drop(other);
+    rig.twin.world(|w| as_dana(w, 2));
+    rest(&rig, 6).await;
+    look(&rig.engine, &set).await;
+    // By its date it began after this look, and may be another's of just now.
+    assert_eq!(records(&rig).await[0].end, None);
+    rest(&rig, 6).await;
+    look(&rig.engine, &set).await;
+    assert!(records(&rig).await[0].end.is_some());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_row_that_landed_after_its_drift_had_ended_is_taken_away_again() {
+    let rig = rig().await;
+    let set = load(WEB);
+    look(&rig.engine, &set).await;
+    rig.twin.world(|w| as_dana(w, 9));
+    look(&rig.engine, &set).await;
+    let late = records(&rig).await.remove(0);
+    rest(&rig, 1).await;
+    rig.twin.world(|w| as_dana(w, 2));
+    look(&rig.engine, &set).await;
+    let ended = records(&rig).await;
+    assert!(ended[0].end.is_some());
+    rig.engine
+        .store
+        .as_ref()
+        .unwrap()
+        .put_drift(&late)
+        .await
+        .unwrap();
+    assert_eq!(records(&rig).await.len(), 2);
+    rest(&rig, 6).await;
+    look(&rig.engine, &set).await;
+    assert_eq!(records(&rig).await, ended);
+}
+
 #[tokio::test(start_paused = true)]
 async fn two_replicas_that_find_a_drift_keep_one_record_of_it() {
     let rig = rig().await;
     let set = load(WEB);
     let other = rig.another(8).await;
-    let all = evenkeel::model::scope::Scope::all();
-    let look = |engine| {
-        let (set, all): (&DesiredSet, _) = (&set, &all);
-        async move {
-            let engine: &evenkeel::engine::Engine = engine;
-            let plan = engine.plan(set, all, &Policy::CONTROLLER).await;
-            engine.record_conditions(set, &plan).await.unwrap();
-        }
-    };
-    look(&rig.engine).await;
-    look(&other).await;
+    look(&rig.engine, &set).await;
+    look(&other, &set).await;
     rig.twin.world(|w| as_dana(w, 9));
-    look(&rig.engine).await;
+    look(&rig.engine, &set).await;
     rest(&rig, 1).await;
-    look(&other).await;
+    look(&other, &set).await;
     assert_eq!(records(&rig).await.len(), 1);
     rig.apply(&set, Wait::No).await;
-    look(&other).await;
+    look(&other, &set).await;
     // Of two that saw it one ends it, and the other leaves that as it is.
     let before = stored(&rig);
     rest(&rig, 1).await;
-    look(&rig.engine).await;
+    look(&rig.engine, &set).await;
     assert_eq!(stored(&rig), before);
     let found = records(&rig).await;
     assert_eq!(found.len(), 1);

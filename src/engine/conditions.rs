@@ -4,7 +4,8 @@
 //! in order costs the store no write.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use super::Engine;
 use super::apply::is_work;
@@ -23,9 +24,21 @@ const RECORDINGS: usize = 3;
 /// Characters of a failure that are kept.
 const FAILURE_CHARS: usize = 500;
 
+/// How long what was read of conditions and drift is taken to stand there still. Another replica may
+/// have written since, and be gone: then its word stands until somebody reads it.
+pub(super) const READ_ANEW_AFTER: Duration = Duration::from_secs(300);
+
 /// What the store is known to say, by app; an app that is missing was not read yet.
 #[derive(Debug, Default)]
-pub(super) struct Book(Mutex<BTreeMap<String, BTreeMap<ResourceKey, ObjectStatus>>>);
+pub(super) struct Book(Mutex<BTreeMap<String, Page>>);
+
+/// One app's.
+#[derive(Debug, Default)]
+struct Page {
+    /// When it was read, by the boot clock.
+    read: Duration,
+    statuses: BTreeMap<ResourceKey, ObjectStatus>,
+}
 
 impl Engine {
     /// Records the conditions of every object of `plan` whose conditions changed, and its drift.
@@ -167,15 +180,16 @@ impl Engine {
     }
 
     async fn read_conditions(&self, store: &Store, app: &str) -> Result<(), StoreError> {
-        if self.book.knows(app) {
+        let now = self.cell.clock.boot();
+        if self.book.knows(app, now) {
             return Ok(());
         }
         let statuses = store.statuses(app).await?;
-        self.book
-            .0
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .insert(app.to_owned(), statuses);
+        let page = Page {
+            read: now,
+            statuses,
+        };
+        self.book.pages().insert(app.to_owned(), page);
         Ok(())
     }
 }
@@ -185,28 +199,26 @@ fn apps_of(plan: &Plan) -> BTreeSet<&str> {
 }
 
 impl Book {
-    fn knows(&self, app: &str) -> bool {
-        self.0
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .contains_key(app)
+    fn pages(&self) -> MutexGuard<'_, BTreeMap<String, Page>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn knows(&self, app: &str, now: Duration) -> bool {
+        let pages = self.pages();
+        let page = pages.get(app);
+        page.is_some_and(|page| now.saturating_sub(page.read) < READ_ANEW_AFTER)
     }
 
     pub(super) fn get(&self, key: &ResourceKey) -> Option<ObjectStatus> {
-        self.0
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .get(&key.app)?
-            .get(key)
-            .cloned()
+        self.pages().get(&key.app)?.statuses.get(key).cloned()
     }
 
     fn put(&self, key: &ResourceKey, status: Option<ObjectStatus>) {
-        let mut book = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let app = book.entry(key.app.clone()).or_default();
+        let mut pages = self.pages();
+        let statuses = &mut pages.entry(key.app.clone()).or_default().statuses;
         match status {
-            Some(status) => app.insert(key.clone(), status),
-            None => app.remove(key),
+            Some(status) => statuses.insert(key.clone(), status),
+            None => statuses.remove(key),
         };
     }
 }

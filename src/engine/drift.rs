@@ -4,10 +4,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 
 use super::Engine;
+use super::conditions::READ_ANEW_AFTER;
 use crate::kinds;
 use crate::model::change::Drift;
 use crate::model::document::DesiredSet;
@@ -46,8 +48,10 @@ pub(super) struct Drifts(Mutex<Known>);
 
 #[derive(Debug, Default)]
 struct Known {
-    /// Apps whose episodes were read.
-    apps: BTreeSet<String>,
+    /// Apps whose episodes were read, and when, by the boot clock.
+    apps: BTreeMap<String, Duration>,
+    /// Open episodes of others that the newest reading found ahead of the clock.
+    ahead: BTreeSet<Episode>,
     tracked: BTreeMap<Episode, Tracked>,
     /// When each object was seen in order last, and by which document.
     before: BTreeMap<ResourceKey, Before>,
@@ -140,6 +144,24 @@ impl Drifts {
         let record = tracked.record.clone();
         known.settle(episode);
         Some(record)
+    }
+
+    fn tracked(&self, episode: &Episode) -> Option<Tracked> {
+        self.known().tracked.get(episode).cloned()
+    }
+
+    /// Whether an episode of another replica began before the look at `now`: by its date, or because it
+    /// stood there at the reading before, whatever another clock dates it.
+    fn began_before(&self, record: &DriftRecord, now: Timestamp) -> bool {
+        record.first_seen <= now || self.known().ahead.contains(&episode(record))
+    }
+
+    /// Takes note of a reading: when it was, and what it found ahead of the clock.
+    fn read(&self, app: &str, at: Duration, ahead: BTreeSet<Episode>) {
+        let mut known = self.known();
+        known.apps.insert(app.to_owned(), at);
+        known.ahead.retain(|(key, ..)| key.app != app);
+        known.ahead.extend(ahead);
     }
 
     fn open_of(&self, key: &ResourceKey) -> Vec<Tracked> {
@@ -262,18 +284,41 @@ impl Engine {
         app: &str,
         now: Timestamp,
     ) -> Result<(), StoreError> {
-        if self.drifts.known().apps.contains(app) {
+        let clock = self.cell.clock.boot();
+        let read = self.drifts.known().apps.get(app).copied();
+        if read.is_some_and(|read| clock.saturating_sub(read) < READ_ANEW_AFTER) {
             return Ok(());
         }
+        let mut ahead = BTreeSet::new();
         for record in store.drift(app).await? {
-            let ended = record.end.as_ref().map(|end| end.at);
-            let waits = record.author == Authorship::NotYet;
-            if ended.is_none_or(|at| waits && now.duration_since(at) < ASKED_FOR) {
+            let ours = match read {
+                None => {
+                    let ended = record.end.as_ref().map(|end| end.at);
+                    let waits = record.author == Authorship::NotYet;
+                    ended.is_none_or(|at| waits && now.duration_since(at) < ASKED_FOR)
+                }
+                Some(_) if record.end.is_some() => false,
+                Some(_) => match self.drifts.tracked(&episode(&record)) {
+                    // A put that landed late has brought it back.
+                    Some(tracked) if tracked.record.end.is_some() => {
+                        store.end_drift(&tracked.record).await?;
+                        false
+                    }
+                    Some(_) => false,
+                    // Whoever opened it may be gone.
+                    None if self.drifts.began_before(&record, now) => true,
+                    None => {
+                        ahead.insert(episode(&record));
+                        false
+                    }
+                },
+            };
+            if ours {
                 let (question, seen) = (question(set, &record), record.last_seen);
                 self.drifts.put(record, question, seen);
             }
         }
-        self.drifts.known().apps.insert(app.to_owned());
+        self.drifts.read(app, clock, ahead);
         Ok(())
     }
 
