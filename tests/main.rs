@@ -37,6 +37,7 @@ mod lease_model;
 mod ledger;
 mod notices;
 mod oracle_moto;
+mod pause;
 mod process;
 mod properties;
 #[cfg(target_os = "linux")]

@@ -108,6 +108,21 @@ async fn replica(clock: &Clock, twin: &Twin, store: &embedded::Engine, seed: u64
 /// The controller `holder`, whose every request passes through `wrap`: to AWS first, then to the store.
 /// Or why it could not begin.
 pub async fn replica_through(
+    place: (&Clock, &Twin, &embedded::Engine),
+    seed: u64,
+    holder: &str,
+    wrap: impl Fn(SharedHttpClient) -> SharedHttpClient,
+) -> Result<Engine, String> {
+    let engine = replica_on_a_table(place, seed, holder, wrap).await?;
+    if let Some(store) = &engine.store {
+        let created = store.create_table(Protection::Embedded).await;
+        created.map_err(|error| error.to_string())?;
+    }
+    Ok(engine)
+}
+
+/// The same, where the store's table is known to be there.
+pub async fn replica_on_a_table(
     (clock, twin, store): (&Clock, &Twin, &embedded::Engine),
     seed: u64,
     holder: &str,
@@ -133,8 +148,6 @@ pub async fn replica_through(
         clock: clock.clone(),
         entropy,
     });
-    let created = store.create_table(Protection::Embedded).await;
-    created.map_err(|error| error.to_string())?;
     Ok(Engine::new(Arc::new(cell), Some(Arc::new(store))))
 }
 

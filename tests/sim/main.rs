@@ -14,6 +14,8 @@ mod sim;
 
 #[path = "figures.rs"]
 mod figures;
+#[path = "../pause.rs"]
+mod pause;
 #[path = "../rig.rs"]
 mod rig;
 #[path = "../sweep/mod.rs"]

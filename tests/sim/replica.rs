@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use evenkeel::aws::cell::Cell;
@@ -32,6 +31,7 @@ use super::happening::{Happening, Who};
 use super::net::Net;
 use super::stage::Stage;
 use super::weather::Target;
+use crate::pause::Pause;
 
 /// The table of the store.
 pub const TABLE: &str = "evenkeel";
@@ -191,40 +191,6 @@ impl Observer for Ear {
     }
 }
 
-/// Lets a future be stopped for a while, as SIGSTOP does a process.
-#[derive(Clone, Default)]
-pub struct Pause(Arc<Mutex<(bool, Option<Waker>)>>);
-
-impl Pause {
-    pub fn set(&self, paused: bool) {
-        let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        state.0 = paused;
-        if !paused && let Some(waker) = state.1.take() {
-            waker.wake();
-        }
-    }
-}
-
-struct Pausable<F> {
-    inner: Pin<Box<F>>,
-    pause: Pause,
-}
-
-impl<F: Future> Future for Pausable<F> {
-    type Output = F::Output;
-
-    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<F::Output> {
-        {
-            let mut state = self.pause.0.lock().unwrap_or_else(PoisonError::into_inner);
-            if state.0 {
-                state.1 = Some(cx.waker().clone());
-                return Poll::Pending;
-            }
-        }
-        self.inner.as_mut().poll(cx)
-    }
-}
-
 /// One replica over its lives.
 pub struct Replica {
     pub number: usize,
@@ -277,11 +243,7 @@ impl Replica {
             self.interval,
             self.writes,
         );
-        let pausable = Pausable {
-            inner: Box::pin(life),
-            pause: self.pause.clone(),
-        };
-        let guarded = Guarded::new(stage, pausable);
+        let guarded = Guarded::new(stage, self.pause.over(life));
         self.task = Some(tokio::task::spawn_local(guarded));
     }
 

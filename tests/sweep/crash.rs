@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex};
 
 use jiff::Timestamp;
 
-use super::aftermath::{self, Broken, Leave, hold};
+use super::aftermath::{self, Broken, Leave, Quiet, hold};
 use super::scenario::{Scenario, complaints};
 use super::stage::{Fork, Stage, Who};
 use super::state::{self, State};
@@ -227,7 +227,15 @@ fn undisturbed(scenario: &Scenario, start: &Fork, wraps: &Wraps) -> Result<(Log,
             hold("L1", complaints.is_empty(), || complaints.join("\n"))?;
         }
         wire.end();
-        aftermath::check(scenario, &stage, &engine, None, Leave::default()).await?;
+        aftermath::check(
+            scenario,
+            &stage,
+            &engine,
+            None,
+            Leave::default(),
+            &Quiet::default(),
+        )
+        .await?;
         let estate = stage.world(state::estate);
         let log = std::mem::take(&mut *log.lock().unwrap());
         Ok((log, estate))
@@ -258,7 +266,16 @@ fn recover(
             })?;
         }
         wire.end();
-        aftermath::check(scenario, &stage, &engine, Some(expected), Leave::default()).await?;
+        let quiet = Quiet::default();
+        aftermath::check(
+            scenario,
+            &stage,
+            &engine,
+            Some(expected),
+            Leave::default(),
+            &quiet,
+        )
+        .await?;
         Ok(logs.then(|| std::mem::take(&mut *log.lock().unwrap())))
     })
 }

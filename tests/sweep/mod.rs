@@ -1,8 +1,8 @@
 //! Sweeps: every scenario that the kinds' table gives, with a crash at every moment of every
 //! request, and with every fault at every request.
 //!
-//! Also compiled into an executable for the long runs. It needs nothing but `crate::rig`
-//! (`tests/rig.rs`).
+//! Also compiled into an executable for the long runs. It needs nothing but `crate::rig` and
+//! `crate::pause` (`tests/rig.rs`, `tests/pause.rs`).
 
 #![allow(
     clippy::unwrap_used,
@@ -16,6 +16,7 @@ pub mod behind;
 pub mod between;
 pub mod crash;
 pub mod fault;
+pub mod meanwhile;
 pub mod samples;
 pub mod scenario;
 pub mod stage;

@@ -168,7 +168,8 @@ impl Scenario {
 
     /// A stage that goes on from `fork`, with what others are still to do in between.
     pub fn resume(&self, fork: &Fork, wraps: &Wraps) -> Stage {
-        let stage = Stage::from(fork, &**wraps);
+        let mut stage = Stage::from(fork, &**wraps);
+        stage.has_table &= self.history != History::NoTable;
         if let (true, Some(between)) = (fork.pending, &self.between) {
             let (operation, act) = (between.operation, between.act.clone());
             let act = Box::new(move |w: &mut World| act(w));

@@ -22,10 +22,10 @@ use serde_json::{Value, json};
 
 use super::Wrap;
 use super::wire::Wire;
-use crate::rig::{NOON, Rig, replica_through};
+use crate::rig::{NOON, Rig, replica_on_a_table, replica_through};
 
 /// The store's one table.
-const TABLE: &str = "evenkeel";
+pub const TABLE: &str = "evenkeel";
 
 /// A world, its store and its time, under one runtime.
 #[derive(Clone)]
@@ -33,6 +33,8 @@ pub struct Stage {
     pub clock: Clock,
     pub twin: Twin,
     pub store: embedded::Engine,
+    /// Whether the store's table was there, whole, before any process began.
+    pub has_table: bool,
     /// Goes around every client of this stage, closest to AWS.
     pub wrap: Wrap,
 }
@@ -72,6 +74,7 @@ impl Stage {
             clock: rig.clock.clone(),
             twin: rig.twin.clone(),
             store: rig.store.clone(),
+            has_table: true,
             wrap: Arc::new(|http| http),
         }
     }
@@ -81,6 +84,7 @@ impl Stage {
         let mut stage = Self {
             twin: Twin::new(clock.clone(), 1),
             store: embedded::Engine::memory().unwrap(),
+            has_table: false,
             clock,
             wrap: Arc::new(|http| http),
         };
@@ -107,7 +111,7 @@ impl Stage {
 
     /// A stage of its own that begins with what is left.
     pub fn from(fork: &Fork, wrap: &dyn Fn(&Stage) -> Wrap) -> Self {
-        let stage = Self::at(fork.now, wrap);
+        let mut stage = Self::at(fork.now, wrap);
         stage.twin.world(|w| {
             w.ecs = fork.ecs.clone();
             w.autoscaling = fork.autoscaling.clone();
@@ -119,6 +123,7 @@ impl Stage {
         });
         if !fork.rows.is_empty() {
             stage.put(&fork.rows);
+            stage.has_table = true;
         }
         stage
     }
@@ -126,8 +131,11 @@ impl Stage {
     /// A controller on this stage, whose requests all pass `wire`, or why it could not begin.
     pub async fn begin(&self, who: Who, wire: &Wire) -> Result<Engine, String> {
         let wrap = |http: SharedHttpClient| wire.around((self.wrap)(http));
-        let place = (&self.clock, &self.twin, &self.store);
-        replica_through(place, who.seed, who.holder, wrap).await
+        let place = (wire.clock(), &self.twin, &self.store);
+        match self.has_table {
+            true => replica_on_a_table(place, who.seed, who.holder, wrap).await,
+            false => replica_through(place, who.seed, who.holder, wrap).await,
+        }
     }
 
     /// A controller on this stage, whose requests all pass `wire`.
@@ -145,6 +153,11 @@ impl Stage {
         };
         rows.sort_by_key(key);
         rows
+    }
+
+    /// Deletes the row of this key.
+    pub fn delete(&self, key: &Value) {
+        self.ask("DeleteItem", &json!({"TableName": TABLE, "Key": key}));
     }
 
     fn put(&self, rows: &[Value]) {

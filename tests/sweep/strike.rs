@@ -8,13 +8,17 @@ use aws_smithy_runtime_api::client::orchestrator::{HttpRequest, HttpResponse};
 use aws_smithy_runtime_api::client::result::ConnectorError;
 use aws_smithy_types::body::SdkBody;
 use evenkeel::twin::wire::{self, Incoming, TwinError};
+use jiff::SignedDuration;
 use serde_json::{Value, json};
 
 use super::fault::Kind;
+use super::meanwhile;
 use super::wire::{Effect, Passed, Side, Wire};
 
 /// How far a stale read is behind: less than the settling bound, as reads of AWS are.
 const BEHIND: Duration = Duration::from_secs(20);
+/// How far a wall clock is set.
+const STEP: SignedDuration = SignedDuration::from_hours(1);
 /// How often one page comes again.
 const COMES_AGAIN: usize = 2;
 
@@ -111,6 +115,30 @@ pub async fn strike(
             "AccessDeniedException",
             "User is not authorized to perform this action",
         )),
+        Kind::SetBack | Kind::SetForward => {
+            let by = match kind {
+                Kind::SetBack => -STEP,
+                _ => STEP,
+            };
+            wire.clock().step(by);
+            inner.call(request).await
+        }
+        // Stopped between its last look at the clock and the wire, it would send late: see [`Kind::LateBeyond`].
+        Kind::Suspended | Kind::Stopped => {
+            let heard = inner.call(request).await;
+            wire.stop(kind).await;
+            heard
+        }
+        Kind::RowLost => {
+            meanwhile::rows_are_lost(stage);
+            inner.call(request).await
+        }
+        Kind::TakenByHand => {
+            let heard = inner.call(request).await;
+            meanwhile::a_person_takes_all(stage).await;
+            wire.stop(kind).await;
+            heard
+        }
         Kind::Page => Ok(page("<!doctype html><html><body>Sign in</body></html>")),
         Kind::EmptyBefore => Ok(page("")),
         Kind::EmptyAfter => {

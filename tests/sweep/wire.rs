@@ -1,6 +1,7 @@
 //! The wire: every request of one process, to AWS and to the store alike, is counted and named here,
 //! and here the process dies or one request goes wrong.
 
+use std::future::Future;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -12,14 +13,17 @@ use aws_smithy_runtime_api::client::orchestrator::{HttpRequest, HttpResponse};
 use aws_smithy_runtime_api::client::result::ConnectorError;
 use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
 use bytes::Bytes;
+use evenkeel::clock::Clock;
 use evenkeel::model::operation::{self, operation};
 use evenkeel::twin::wire::{self, Incoming};
 use serde_json::Value;
 use tokio::sync::Notify;
 
 use super::fault::Kind;
+use super::meanwhile;
 use super::stage::Stage;
 use super::strike;
+use crate::pause::{Pausable, Pause};
 
 /// Whom a request is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -37,6 +41,8 @@ pub struct Passed {
     /// Which sort of row an item is put into: `STATUS`.
     pub row: Option<String>,
     pub effect: Effect,
+    /// Whether the app's lease is held as it is sent, where that is asked.
+    pub leased: Option<bool>,
 }
 
 /// Whether a request can change anything.
@@ -84,6 +90,10 @@ pub struct Wire(Arc<Shared>);
 
 struct Shared {
     stage: Stage,
+    /// The process's own, which can be stepped and stand still while the world's goes on.
+    clock: Clock,
+    pause: Pause,
+    stopped: Notify,
     clients: AtomicUsize,
     state: Mutex<State>,
     dead: Notify,
@@ -97,6 +107,8 @@ struct State {
     /// Faults that struck.
     struck: usize,
     vain: bool,
+    /// By which fault the process is stopped.
+    stopped_by: Option<Kind>,
 }
 
 impl std::fmt::Debug for Wire {
@@ -110,6 +122,9 @@ impl Wire {
     pub fn new(stage: &Stage, orders: Orders) -> Self {
         Self(Arc::new(Shared {
             stage: stage.clone(),
+            clock: stage.clock.beside(1.0),
+            pause: Pause::default(),
+            stopped: Notify::new(),
             clients: AtomicUsize::new(0),
             state: Mutex::new(State {
                 orders,
@@ -118,6 +133,7 @@ impl Wire {
                 dead: false,
                 struck: 0,
                 vain: false,
+                stopped_by: None,
             }),
             dead: Notify::new(),
         }))
@@ -164,6 +180,40 @@ impl Wire {
         self.0.dead.notified().await;
     }
 
+    /// The clock of the process.
+    pub fn clock(&self) -> &Clock {
+        &self.0.clock
+    }
+
+    /// `life`, which can be stopped.
+    pub fn over<F: Future>(&self, life: F) -> Pausable<F> {
+        self.0.pause.over(life)
+    }
+
+    /// Stops the process where it is. Ends when it goes on.
+    pub async fn stop(&self, by: Kind) {
+        self.state().stopped_by = Some(by);
+        self.0.pause.set(true);
+        self.0.stopped.notify_one();
+        // What is stopped is so from its next poll on.
+        tokio::task::yield_now().await;
+    }
+
+    /// Ends when the process is stopped, and says by what.
+    pub async fn stopped(&self) -> Kind {
+        loop {
+            if let Some(kind) = self.state().stopped_by.take() {
+                return kind;
+            }
+            self.0.stopped.notified().await;
+        }
+    }
+
+    /// Lets the process go on.
+    pub fn go_on(&self) {
+        self.0.pause.set(false);
+    }
+
     /// The world and store behind it.
     pub fn stage(&self) -> &Stage {
         &self.0.stage
@@ -189,8 +239,21 @@ impl Wire {
         if !state.counting {
             return None;
         }
-        state.passed.push(passed.clone());
+        let mut passed = passed.clone();
+        // Of a run that is disturbed nobody asks it.
+        if matches!(&state.orders, Orders::Fail(faults) if faults.is_empty()) {
+            passed.leased = Some(meanwhile::is_held(self.stage()));
+        }
+        state.passed.push(passed);
         Some(state.passed.len())
+    }
+
+    /// Whether a request is to be understood at all: it counts, or has a page that was promised.
+    fn watches(&self) -> bool {
+        let state = self.state();
+        let promises =
+            |faults: &[(usize, Kind)]| faults.iter().any(|(_, k)| *k == Kind::SamePageAgain);
+        state.counting || matches!(&state.orders, Orders::Fail(faults) if promises(faults))
     }
 
     fn look(&self, passed: &Passed, moment: Moment) {
@@ -240,6 +303,9 @@ impl Wire {
     ) -> Result<HttpResponse, ConnectorError> {
         if self.state().dead {
             return std::future::pending().await;
+        }
+        if !self.watches() {
+            return inner.call(request).await;
         }
         let incoming = read(&request);
         let passed = named(side, &incoming);
@@ -318,6 +384,7 @@ pub fn named(side: Side, incoming: &Incoming) -> Passed {
             },
             name,
             row: None,
+            leased: None,
         },
         Side::Store => Passed {
             side,
@@ -332,6 +399,7 @@ pub fn named(side: Side, incoming: &Incoming) -> Passed {
                 .as_str()
                 .and_then(|sk| sk.split('#').next())
                 .map(str::to_owned),
+            leased: None,
         },
     }
 }
