@@ -33,8 +33,8 @@ use figures::Figures;
 use sim::case::Case;
 use sim::{Keep, Run};
 
-// A seventh of the simulator's time went into the system's allocator: each life of a replica makes its
-// SDK clients anew.
+// A seventh of the simulator's time went into the system's allocator: each call of the SDK makes much and
+// drops it.
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 

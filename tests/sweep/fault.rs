@@ -309,8 +309,8 @@ pub fn sweep(scenario: &Scenario, options: &Options) -> Summary {
 /// Clocks are set at every request, by turns back and forward.
 fn in_turn(kind: Kind, at: usize) -> Result<(), &'static str> {
     match kind {
-        Kind::SetBack if at % 2 == 1 => Err("the clock is set forward at this one"),
-        Kind::SetForward if at % 2 == 0 => Err("the clock is set back at this one"),
+        Kind::SetBack if !at.is_multiple_of(2) => Err("the clock is set forward at this one"),
+        Kind::SetForward if at.is_multiple_of(2) => Err("the clock is set back at this one"),
         _ => Ok(()),
     }
 }
