@@ -12,6 +12,7 @@ mod control;
 pub mod controller;
 pub mod desired;
 mod drift;
+mod episodes;
 mod fetches;
 pub mod forge;
 mod gate;
@@ -69,7 +70,7 @@ pub struct Engine {
     /// When each app's history was last read, on the boot clock.
     recalled: Mutex<BTreeMap<String, Duration>>,
     book: conditions::Book,
-    drifts: drift::Drifts,
+    drifts: episodes::Drifts,
     trail: trail::Trail,
     /// What no document can pass.
     ceiling: ChangePolicy,
@@ -90,7 +91,7 @@ impl Engine {
             drivers,
             recalled: Mutex::default(),
             book: conditions::Book::default(),
-            drifts: drift::Drifts::default(),
+            drifts: episodes::Drifts::default(),
             trail: trail::Trail::default(),
             ceiling: ChangePolicy::default(),
             controlled: Mutex::default(),

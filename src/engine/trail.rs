@@ -14,7 +14,8 @@ use aws_sdk_cloudtrail::types::{LookupAttribute, LookupAttributeKey};
 use jiff::Timestamp;
 
 use super::Engine;
-use super::drift::{episode, question};
+use super::drift::question;
+use super::episodes::episode;
 use crate::aws::call::{AwsError, read};
 use crate::aws::fault::Fault;
 use crate::model::document::DesiredSet;
