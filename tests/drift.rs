@@ -359,13 +359,19 @@ async fn look(engine: &Engine, set: &DesiredSet) {
     engine.record_conditions(set, &plan).await.unwrap();
 }
 
-#[tokio::test(start_paused = true)]
-async fn what_another_replica_recorded_before_it_died_is_set_right_within_minutes() {
+/// Two replicas that have both seen the rig's service in order.
+async fn two_replicas() -> (Rig, DesiredSet, Engine) {
     let rig = rig().await;
     let set = load(WEB);
     let other = rig.another(8).await;
     look(&rig.engine, &set).await;
     look(&other, &set).await;
+    (rig, set, other)
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_another_replica_recorded_before_it_died_is_set_right_within_minutes() {
+    let (rig, set, other) = two_replicas().await;
     // One of them sees a drift that is gone when the other looks, and sees nothing more.
     rig.twin.world(|w| as_dana(w, 9));
     look(&other, &set).await;
@@ -445,11 +451,7 @@ async fn a_row_that_landed_after_its_drift_had_ended_is_taken_away_again() {
 
 #[tokio::test(start_paused = true)]
 async fn two_replicas_that_find_a_drift_keep_one_record_of_it() {
-    let rig = rig().await;
-    let set = load(WEB);
-    let other = rig.another(8).await;
-    look(&rig.engine, &set).await;
-    look(&other, &set).await;
+    let (rig, set, other) = two_replicas().await;
     rig.twin.world(|w| as_dana(w, 9));
     look(&rig.engine, &set).await;
     rest(&rig, 1).await;
