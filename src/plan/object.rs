@@ -123,6 +123,14 @@ fn controlled(
                 };
             }
         }
+        if strict.change.is_none() {
+            // Who approves it is told what it waits for then.
+            let asked_for = |hold: &Hold| matches!(hold, Hold::Approval { .. });
+            let others = gate::holds(&force.policy, app, &asked, &[], inputs.now);
+            strict
+                .holds
+                .extend(others.into_iter().filter(|hold| !asked_for(hold)));
+        }
     } else {
         strict.notes.push(format!(
             "to approve it once, for the controller too: evenkeel approve {:.12} --reason TEXT",
