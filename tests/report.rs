@@ -287,6 +287,9 @@ fn sample() -> Report {
         statuses: &BTreeMap::new(),
         coverage: Some(coverage),
         since: ago(7 * 24, 0),
+        overrides: vec![
+            "Service/api of shop is paused until 2026-03-02 15:00 UTC by dana: incident 42".into(),
+        ],
         notes: vec!["the history of blog could not be read: no network".into()],
     })
 }
@@ -406,6 +409,7 @@ fn a_report_of_nothing_says_so_in_every_format() {
         statuses: &BTreeMap::new(),
         coverage: None,
         since: ago(24, 0),
+        overrides: Vec::new(),
         notes: Vec::new(),
     });
     let said = "1 of 1 objects are in order; nothing drifted, 0 corrected, nothing stands open.";
@@ -503,6 +507,7 @@ async fn the_morning_report_names_who_did_it_by_night_and_what_no_document_names
         assert!(text.contains(said), "{said}: {text}");
     }
     assert_eq!(report.notes, Vec::<String>::new());
+    assert_eq!(report.overrides, Vec::<String>::new());
     // Who may not list or look up still gets the rest.
     rig.twin.world(|w| {
         let denied = TwinError::client("AccessDeniedException", "no");

@@ -77,21 +77,21 @@ impl Engine {
         // What keeps documents from being what they say stands beside what they said.
         let source = plan.source.as_ref().map(told).unwrap_or_default();
         let lines = source.into_iter().filter(|(what, _)| what != IN_FORCE);
-        notes.extend(lines.map(|(_, line)| line.text));
+        let mut overrides: Vec<String> = lines.map(|(_, line)| line.text).collect();
         let control = plan
             .findings
             .iter()
             .filter(|f| [PAUSED, LEASH].contains(&f.rule.as_str()));
-        notes.extend(control.map(|finding| finding.message.clone()));
-        for (app, why) in &plan.history_unread {
-            notes.push(format!("the history of {app} could not be read: {why}"));
-        }
+        overrides.extend(control.map(|finding| finding.message.clone()));
         if plan.summary.errors > 0 {
-            notes.push(
+            overrides.push(
                 "documents do not load, and nothing is taken of what belongs to their apps; \
                  `evenkeel check` says what is wrong"
                     .to_owned(),
             );
+        }
+        for (app, why) in &plan.history_unread {
+            notes.push(format!("the history of {app} could not be read: {why}"));
         }
         let coverage = if asked.scope == Scope::all() {
             Some(Coverage::of(&self.survey(set).await, &claims(set)))
@@ -106,6 +106,7 @@ impl Engine {
             statuses: &statuses,
             coverage,
             since: asked.since,
+            overrides,
             notes,
         }))
     }

@@ -41,6 +41,9 @@ pub struct Report {
     pub made_at: Timestamp,
     /// What began or ended since then is in it; what stands open is, whenever it began.
     pub since: Timestamp,
+    /// What stands over the documents now: pauses, pins, a source on hold, a Policy that waits for its
+    /// approval, documents that do not load.
+    pub overrides: Vec<String>,
     /// How the objects stand now.
     pub state: State,
     /// What the period comes to.
@@ -190,6 +193,8 @@ pub struct Material<'m> {
     pub coverage: Option<Coverage>,
     /// Since when.
     pub since: Timestamp,
+    /// What stands over the documents now.
+    pub overrides: Vec<String>,
     /// What could not be found out.
     pub notes: Vec<String>,
 }
@@ -205,6 +210,7 @@ impl Report {
             statuses,
             coverage,
             since,
+            overrides,
             notes,
         } = material;
         let now = plan.made_at;
@@ -239,6 +245,7 @@ impl Report {
             source: plan.source.clone(),
             made_at: now,
             since,
+            overrides,
             state: state(plan),
             figures,
             open,

@@ -22,6 +22,7 @@ struct Page {
     made_at: String,
     sentence: String,
     tone: &'static str,
+    overrides: Vec<String>,
     cards: Vec<Card>,
     open: Vec<Row>,
     ended: Vec<Row>,
@@ -52,7 +53,8 @@ struct Row {
     field: Vec<String>,
     kind: String,
     at_risk: String,
-    moved: String,
+    /// In parts, as the field.
+    moved: Vec<String>,
     found: String,
     lasted: String,
     fate: String,
@@ -138,11 +140,13 @@ pub fn html(report: &Report) -> Result<String, askama::Error> {
         } else if report.figures.open > 0
             || report.state.in_order < report.state.objects
             || report.state.objects == 0
+            || !report.overrides.is_empty()
         {
             "medium"
         } else {
             "good"
         },
+        overrides: report.overrides.iter().map(|text| clean(text)).collect(),
         cards: cards(report),
         open: report.open.iter().map(row).collect(),
         ended: report.ended.iter().map(row).collect(),
@@ -171,7 +175,11 @@ fn cards(report: &Report) -> Vec<Card> {
             name: "Standing open",
             figure: figures.open.to_string(),
             told: format!("{} severe, {} contested", figures.severe, figures.contested),
-            tone: tone(figures.severe > 0),
+            tone: match (figures.severe, figures.open) {
+                (0, 0) => "good",
+                (0, _) => "medium",
+                _ => "high",
+            },
         },
         Card {
             name: "Drifted",
@@ -237,7 +245,7 @@ fn row(line: &Line) -> Row {
         field: parts(&line.record.field()),
         kind: line.record.kind.to_string(),
         at_risk: line.record.at_risk.to_string(),
-        moved: moved(line),
+        moved: parts(&moved(line)),
         found: moment(line.record.first_seen),
         lasted: match line.record.end {
             Some(_) => format!("lasted {}", lasting(line.lasted_seconds)),
@@ -250,10 +258,21 @@ fn row(line: &Line) -> Row {
     }
 }
 
-/// A dotted name, cut after each dot.
-fn parts(dotted: &str) -> Vec<String> {
-    let dotted = clean(dotted);
-    dotted.split_inclusive('.').map(str::to_owned).collect()
+/// A text with long names in it, cut where a line may break within one: after a dot, and before a
+/// capital that follows a small letter.
+fn parts(text: &str) -> Vec<String> {
+    let mut parts = vec![String::new()];
+    let mut before = ' ';
+    for c in clean(text).chars() {
+        if before == '.' || (before.is_lowercase() && c.is_uppercase()) {
+            parts.push(String::new());
+        }
+        if let Some(part) = parts.last_mut() {
+            part.push(c);
+        }
+        before = c;
+    }
+    parts
 }
 
 fn held(held: &Held) -> HeldRow {

@@ -19,6 +19,9 @@ pub fn markdown(report: &Report) -> String {
         escape(&period(report)),
         escape(&report.sentence())
     );
+    for standing in &report.overrides {
+        out.push_str(&format!("- **{}**\n", escape(standing)));
+    }
     let figures = &report.figures;
     let detect = mean(
         figures.mean_seconds_to_detect,

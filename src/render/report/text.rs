@@ -33,6 +33,10 @@ pub fn text(report: &Report) -> String {
     hanging(&mut out, 0, "", &period(report));
     out.push('\n');
     hanging(&mut out, 0, "", &report.sentence());
+    for standing in &report.overrides {
+        let lead = format!("{} ", paint(WARN, "!"));
+        flow(&mut out, &lead, 2, Style::new(), &clean(standing));
+    }
     out.push('\n');
     figures(&mut out, report);
     section(&mut out, "Open", &report.open);
