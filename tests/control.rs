@@ -386,7 +386,10 @@ async fn a_destructive_change_says_what_it_waits_for_beside_its_people() {
     let all = rig.engine.approvable(&set, &Scope::all()).await;
     let asked = all.iter().find(|one| one.change.digest == *change);
     let waits = asked.unwrap().waits(Reach::InTime);
-    assert!(matches!(waits[..], [Hold::ChangeFreeze { .. }]), "{waits:?}");
+    assert!(
+        matches!(waits[..], [Hold::ChangeFreeze { .. }]),
+        "{waits:?}"
+    );
     approve(&rig, change, ALICE, Reach::InTime).await;
     look(&rig, &folder).await;
     assert_eq!(rig.writes(), 0);

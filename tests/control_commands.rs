@@ -162,7 +162,11 @@ fn what_a_plan_says_to_type_lets_the_change_pass_once() {
     let gone = bench
         .run(["approve", &change, "--reason", "again"])
         .expect(1);
-    assert!(gone.err.contains("nothing differs"), "{}", gone.err);
+    assert!(
+        gone.err.contains("no change is there that waits"),
+        "{}",
+        gone.err
+    );
 }
 
 #[test]

@@ -181,8 +181,8 @@ async fn meant(context: &Context, args: &ApproveArgs) -> anyhow::Result<Vec<Appr
     match found.as_slice() {
         [one] => Ok(vec![one.clone()]),
         [] if all.is_empty() => bail!(
-            "{} names no saved plan, and nothing differs that waits for an approval; `evenkeel plan` says \
-             what holds a change back",
+            "{} names no saved plan, and no change is there that waits for an approval; `evenkeel plan` says \
+             what differs, and what holds it back",
             args.target
         ),
         [] => bail!(

@@ -251,8 +251,8 @@ impl Hold {
     }
 }
 
-/// A moment as people read it.
-fn moment(at: Timestamp) -> String {
+/// A moment as people read it in a hold.
+pub fn moment(at: Timestamp) -> String {
     at.strftime("%Y-%m-%dT%H:%M:%SZ").to_string()
 }
 

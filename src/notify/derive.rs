@@ -11,6 +11,7 @@ use crate::model::notice::{About, Notice, Topic};
 use crate::model::pass::{Ended, ObjectPass};
 use crate::model::plan::{ObjectPlan, Plan};
 use crate::model::status::{Condition, ConditionKind, Firsts, ObjectStatus, Transition, Truth};
+use crate::render::layout::value;
 
 /// What is new at a look, one notice for each app and topic. Only what this process recorded itself
 /// is given: of several replicas one tells.
@@ -47,7 +48,8 @@ fn left_alone(record: &DriftRecord) -> String {
     };
     format!(
         "{found}, and it is left so: {} {}",
-        record.path, record.live
+        record.path,
+        value(&record.live)
     )
 }
 

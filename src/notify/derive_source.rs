@@ -28,7 +28,13 @@ pub fn of_source(before: &SourceRecord, now: &SourceRecord, at: Timestamp) -> Ve
             notices.push(notice(Topic::CommitHeld, "", why));
         }
         None if before.held.is_some() => {
-            let why = "it is no longer on hold".to_owned();
+            let why = match &now.good {
+                Some(good) => format!(
+                    "it is no longer on hold: commit {} is in force",
+                    good.short()
+                ),
+                None => "it is no longer on hold".to_owned(),
+            };
             notices.push(notice(Topic::Recovered, "", why));
         }
         _ => {}
@@ -143,7 +149,9 @@ mod tests {
             1,
             "another commit is other news"
         );
-        assert_eq!(told(&hold("b"), &fine)[0].0, Topic::Recovered);
+        let (topic, _, why) = told(&hold("b"), &fine).remove(0);
+        assert_eq!(topic, Topic::Recovered);
+        assert!(why.contains("commit aaaaaaaaaaaa is in force"), "{why}");
     }
 
     #[test]

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use crate::model::notice::{About, Notice, Topic};
 use crate::model::tree::{Tree, digest_of};
-use crate::render::layout::clean;
+use crate::render::layout::{clean, value as shown};
 
 /// Most objects that one message shows; how many more there are is said.
 pub const OBJECTS: usize = 20;
@@ -132,7 +132,7 @@ fn body(about: &About, topic: Topic) -> Vec<String> {
 fn value(tree: &Tree) -> String {
     match tree {
         Tree::Null => "not set".to_owned(),
-        other => short(&other.to_string()),
+        other => short(&shown(other)),
     }
 }
 

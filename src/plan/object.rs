@@ -10,7 +10,7 @@ use crate::control::gate::{self, Asked};
 use crate::control::leash::InForce;
 use crate::control::state::AppControl;
 use crate::kinds::{Allow, Decision, Kind, Policy, Question};
-use crate::model::change::{Action, Change, Drift, Hold, Risk};
+use crate::model::change::{Action, Change, Drift, Hold, Risk, moment};
 use crate::model::document::Document;
 use crate::model::drift::{Beside, DriftKind};
 use crate::model::memory::{GIVEN_UP_FOR_GOOD, LATE_TOLD_FOR, NOTHING_COMES_AFTER, ObjectMemory};
@@ -309,19 +309,26 @@ fn general_hold(
         return Some(Hold::Destructive { why });
     }
     let correction = correction(drift);
-    let times = memory
+    let mut made: Vec<Timestamp> = memory
         .writes
         .iter()
         .filter(|w| w.correction == correction && w.is_within(STALL_WINDOW, now))
-        .count();
-    (times >= STALL_AFTER).then(|| Hold::Stalled {
+        .map(|w| w.at)
+        .collect();
+    made.sort_unstable();
+    let times = made.len();
+    // When so many of them are an hour old that the others are too few.
+    let last = made.get(times.checked_sub(STALL_AFTER)?)?;
+    let again = last.saturating_add(STALL_WINDOW).unwrap_or(Timestamp::MAX);
+    Some(Hold::Stalled {
         why: format!(
             "corrected {times} times within the hour and set back each time; find who else sets \
              {} (a CI template, Terraform, another controller; `evenkeel report` names who, where \
-             CloudTrail may be read) and let one of them own it; tried again an hour after the first",
+             CloudTrail may be read) and let one of them own it; tried again after {}",
             drift
                 .first()
-                .map_or_else(|| "it".to_owned(), |d| d.path.to_string())
+                .map_or_else(|| "it".to_owned(), |d| d.path.to_string()),
+            moment(again)
         ),
     })
 }
