@@ -427,7 +427,7 @@ fn a_webhook_makes_it_look_at_once_and_only_for_one_who_knows_the_secret() {
         "evenkeel.yaml",
         &settings.replace("interval: 1s", "interval: 24h"),
     );
-    let mut controller = Controller::start(&bench, &[("HOOK_SECRET", "hush-hush")]);
+    let mut controller = Controller::start(&bench, &[("HOOK_SECRET", "hush-hush-hush-hush")]);
     until("the first commit is written", LIMIT, || {
         (live(&bench) == 3).then_some(())
     });
@@ -456,7 +456,7 @@ fn a_webhook_makes_it_look_at_once_and_only_for_one_who_knows_the_secret() {
         "{answer}"
     );
     assert_eq!(live(&bench), 3, "nothing was looked at");
-    let answer = controller.post(&sign("hush-hush"), body);
+    let answer = controller.post(&sign("hush-hush-hush-hush"), body);
     assert!(answer.starts_with("HTTP/1.1 202"), "{answer}");
     until("the newer commit is written", LIMIT, || {
         (live(&bench) == 4).then_some(())

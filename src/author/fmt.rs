@@ -1,4 +1,4 @@
-//! Formatting: one layout for documents, which keeps every comment and never changes what they say.
+//! Formatting: lines indented and ordered alike, every comment kept and nothing that they say changed.
 //!
 //! It works on lines: blanks at their ends, indentation, separators and the order of a document's
 //! four keys. Inside of values it changes nothing, and what it made is read again: a text that would

@@ -131,7 +131,7 @@ pub enum Command {
     Import(ImportArgs),
     /// Print the documents with the environment's values filled in; no network.
     Render(RenderArgs),
-    /// Bring documents into one layout; every comment stays, and what they say does not change.
+    /// Indent and order documents alike; every comment stays, and what they say does not change.
     #[command(
         after_help = "Exit 0 done, 1 something was left alone or, with --check, is not formatted."
     )]

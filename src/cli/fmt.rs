@@ -1,4 +1,4 @@
-//! `evenkeel fmt`: one layout for documents, with every comment kept.
+//! `evenkeel fmt`: documents indented and ordered alike, with every comment kept.
 
 use std::fs;
 use std::io::Write as _;

@@ -162,7 +162,10 @@ fn webhook(context: &Context, args: &RunArgs, wanted: &Wanted) -> anyhow::Result
     let (Some(settings), Wanted::Git(source, _)) = (settings, wanted) else {
         return Ok(None);
     };
-    let secret = settings.secret.read();
+    let secret = settings.secret.read().and_then(|secret| {
+        secret.is_hard_to_guess()?;
+        Ok(secret)
+    });
     Ok(Some(Webhook {
         path: settings.path.clone(),
         secret: secret

@@ -6,6 +6,9 @@ use std::path::PathBuf;
 /// Longest secret, in bytes.
 const LONGEST: usize = 4096;
 
+/// Shortest secret that nobody finds by trying, in bytes.
+const SHORTEST: usize = 16;
+
 /// A secret. Nothing prints it.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Secret(String);
@@ -26,6 +29,20 @@ impl Secret {
             ));
         }
         Ok(Self(text.to_owned()))
+    }
+
+    /// Whether it is long enough for what anybody may try secrets on.
+    ///
+    /// # Errors
+    /// It is too short, and how to make one.
+    pub fn is_hard_to_guess(&self) -> Result<(), String> {
+        if self.0.len() >= SHORTEST {
+            return Ok(());
+        }
+        Err(format!(
+            "it is shorter than {SHORTEST} characters, and whoever reaches the address may guess it; \
+             `openssl rand -hex 32` makes one"
+        ))
     }
 
     /// The secret, for the one place that needs it.
@@ -83,5 +100,9 @@ mod tests {
         let error = Secret::new("hush\0hush").unwrap_err();
         assert!(!error.contains("hush"), "{error}");
         assert!(Secret::new(" \n").is_err());
+        let short = Secret::new("hush-hush").unwrap().is_hard_to_guess();
+        assert!(!short.unwrap_err().contains("hush"));
+        let long = Secret::new("hush-hush-hush-hush").unwrap();
+        assert_eq!(long.is_hard_to_guess(), Ok(()));
     }
 }
