@@ -24,7 +24,8 @@ impl Known {
     /// Reads `operation | member | one | other | who is right | rule` on each line that is neither
     /// empty nor a comment. Where which values differ depends on what was drawn, both columns say why
     /// they may: `a count`, of what the other does not model; `a revision` and `its family`; or
-    /// `after ecs.UpdateService`, when that was called before. Panics at a line that says less, more, or the same as another.
+    /// `after ecs.UpdateService`, of two counts or two texts, when that was called before. Panics at a
+    /// line that says less, more, or the same as another.
     pub fn read(file: &'static str, text: &str) -> Self {
         let mut entries = BTreeMap::new();
         for (at, line) in text.lines().enumerate() {
@@ -83,8 +84,14 @@ impl Known {
             if difference.one.starts_with(&family(&difference.other)) {
                 reasons.push((REVISION.0.to_owned(), REVISION.1.to_owned()));
             }
-            let after = |call: &String| format!("{AFTER}{call}");
-            reasons.extend(called.iter().map(|call| (after(call), after(call))));
+            let text = |value: &String| value.starts_with('"');
+            // Two counts or two names: that one became something else altogether is no such reason.
+            if count(&difference.one) && count(&difference.other)
+                || text(&difference.one) && text(&difference.other)
+            {
+                let after = |call: &String| format!("{AFTER}{call}");
+                reasons.extend(called.iter().map(|call| (after(call), after(call))));
+            }
         }
         let found = reasons.into_iter().find_map(|(one, other)| {
             let member = difference.member.clone();
@@ -158,6 +165,8 @@ fn what_depends_on_the_draw_is_explained_for_the_named_reason_only() {
     assert!(!known.explains("ecs.A", &difference("t", "\"x\"", "\"y\""), &none));
     assert!(known.explains("ecs.A", &difference("t", "\"x\"", "\"y\""), &called));
     assert!(!known.explains("ecs.A", &difference("t", "absent", "\"y\""), &called));
+    assert!(!known.explains("ecs.A", &difference("t", "1", "\"y\""), &called));
+    assert!(!known.explains("ecs.A", &difference("t", "{}", "[]"), &called));
     let text = "ecs.A | t | a revision | its family | one | a rule of AWS with its source\n";
     let mut known = Known::read("list", text);
     assert!(known.explains("ecs.A", &difference("t", "\"x:1\"", "\"x\""), &none));

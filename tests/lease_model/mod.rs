@@ -256,9 +256,11 @@ const FLAWS: &[(Flaw, Spec, Bounds)] = {
     let pause = one_app(faults(1, 0, 0, 0, 1));
     let crash = one_app(faults(0, 1, 0, 0, 1));
     let loss = one_app(faults(0, 0, 1, 0, 1));
+    let fence = one_app(faults(0, 0, 0, 1, 1));
     let ended = one_machine(faults(0, 1, 0, 0, 1));
     &[
         (Flaw::NoFence, Spec::S3, pause),
+        (Flaw::NoFence, Spec::S6, fence),
         (Flaw::TokenKept, Spec::S1, one_app(NONE)),
         (Flaw::EchoBelieved, Spec::S1, loss),
         (Flaw::GrantOverALivingHolder, Spec::S2, pause),
@@ -283,5 +285,9 @@ const FLAWS: &[(Flaw, Spec, Bounds)] = {
 fn with_any_one_thing_taken_out_the_model_violates_what_the_thing_is_for() {
     for (flaw, spec, bounds) in FLAWS {
         must_violate(*flaw, *spec, *bounds);
+    }
+    for spec in Spec::ALL {
+        let seen = FLAWS.iter().any(|(_, of, _)| *of == spec);
+        assert!(seen, "nothing taken out violates {}", spec.words());
     }
 }
