@@ -14,11 +14,12 @@ use evenkeel::engine::progress::Silent;
 use evenkeel::engine::telemetry::Telemetry;
 use evenkeel::kinds::{Allow, Policy};
 use evenkeel::model::document::DesiredSet;
-use evenkeel::model::drift::{Authorship, DriftKind, DriftRecord, How, Origin};
+use evenkeel::model::drift::{Authorship, DriftKind, DriftRecord, End, How, Origin};
 use evenkeel::model::entry::{Outcome, Record};
 use evenkeel::model::scope::Scope;
 use evenkeel::model::stake::Stake;
 use evenkeel::model::status::{ConditionKind, Truth};
+use evenkeel::store::Opened;
 use evenkeel::twin::World;
 use evenkeel::twin::estate::FargateService;
 use evenkeel::twin::wire::TwinError;
@@ -436,17 +437,40 @@ async fn a_row_that_landed_after_its_drift_had_ended_is_taken_away_again() {
     look(&rig.engine, &set).await;
     let ended = records(&rig).await;
     assert!(ended[0].end.is_some());
-    rig.engine
-        .store
-        .as_ref()
-        .unwrap()
-        .put_drift(&late)
-        .await
-        .unwrap();
+    let store = rig.engine.store.as_ref().unwrap();
+    assert_eq!(store.open_drift(&late).await.unwrap(), Opened::New);
     assert_eq!(records(&rig).await.len(), 2);
     rest(&rig, 6).await;
     look(&rig.engine, &set).await;
     assert_eq!(records(&rig).await, ended);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_known_of_an_older_episode_touches_no_newer_one() {
+    let rig = rig().await;
+    let set = load(WEB);
+    let store = rig.engine.store.as_ref().unwrap();
+    look(&rig.engine, &set).await;
+    rig.twin.world(|w| as_dana(w, 9));
+    look(&rig.engine, &set).await;
+    let older = records(&rig).await.remove(0);
+    rest(&rig, 1).await;
+    rig.twin.world(|w| as_dana(w, 2));
+    look(&rig.engine, &set).await;
+    rest(&rig, 1).await;
+    rig.twin.world(|w| as_dana(w, 8));
+    look(&rig.engine, &set).await;
+    let both = records(&rig).await;
+    assert_eq!((both[0].end.is_some(), both[1].end.is_none()), (true, true));
+    // Another replica still has the first for open, finds who it was, and ends it.
+    store.put_drift(&older).await.unwrap();
+    assert_eq!(records(&rig).await, both);
+    let end = End {
+        at: rig.clock.now(),
+        how: How::Withdrawn,
+    };
+    store.end_drift(&older.ended(end, None)).await.unwrap();
+    assert_eq!(records(&rig).await, both);
 }
 
 #[tokio::test(start_paused = true)]

@@ -3,7 +3,8 @@
 //! An open episode stands under the digest of its field and `OPEN`, so that two replicas that find
 //! it at once make one row; when it ends it moves to a row of its own, which expires after
 //! [`KEPT_FOR`] by the attribute `expires` (seconds, for DynamoDB's time to live) and is taken away
-//! earlier where an object has more than [`KEPT_PER_OBJECT`].
+//! earlier where an object has more than [`KEPT_PER_OBJECT`]. An open row says in `since`
+//! (milliseconds) which episode it is of: what is known of an older one touches it no more.
 
 use aws_sdk_dynamodb::types::{AttributeValue, Delete, Put, TransactWriteItem};
 use jiff::Timestamp;
@@ -21,12 +22,14 @@ use crate::model::tree::digest_of;
 const SWEPT_AT_ONCE: usize = 50;
 /// Where a row says when it may go.
 const EXPIRES: &str = "expires";
+/// Where an open row says which episode it is of: when that began.
+const SINCE: &str = "since";
 
 /// How a row is taken away.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Gone {
-    /// Only if it is there: of several that would, one does.
-    AtMostOnce,
+    /// Only if it is of the episode that began then: of several that would, one does.
+    Episode(Timestamp),
     /// Whether it is there or not.
     Anyway,
 }
@@ -96,19 +99,37 @@ impl Store {
         }
     }
 
-    /// Puts an episode as it is known now, in its own row, open or ended.
+    /// Puts an episode as it is known now, in its own row, open or ended. An open one that another process
+    /// has ended stays so.
     ///
     /// # Errors
     /// The store's.
     pub async fn put_drift(&self, record: &DriftRecord) -> Result<(), StoreError> {
         let (pk, sk) = (self.pk(&record.key.app), row_of(record));
         let item = self.drift_item(record)?;
-        self.table.put(&format!("{pk} / {sk}"), item).await
+        let object = format!("{pk} / {sk}");
+        if record.end.is_some() {
+            return self.table.put(&object, item).await;
+        }
+        self.table
+            .write_if("dynamodb.PutItem", &object, || {
+                self.table
+                    .client
+                    .put_item()
+                    .table_name(&self.table.name)
+                    .set_item(Some(item.clone()))
+                    .condition_expression("#since = :since")
+                    .expression_attribute_names("#since", SINCE)
+                    .expression_attribute_values(":since", since(record.first_seen))
+                    .send()
+            })
+            .await
+            .map(|_| ())
     }
 
     /// Ends an episode: its row moves from the open ones to the ended ones, unless another process has
-    /// ended it, whose word then stands. One ending in eight also
-    /// takes away what of its object's is too old or too many: so the rest cost no reading.
+    /// ended it, whose word then stands. One ending in eight also takes away what of its object's is too
+    /// old or too many: so the rest cost no reading.
     ///
     /// # Errors
     /// The store's.
@@ -121,7 +142,7 @@ impl Store {
             .set_item(Some(self.drift_item(record)?));
         let mut items = vec![
             self.part(put.build(), |p, b| p.put(b))?,
-            self.taken_away(&pk, &open, Gone::AtMostOnce)?,
+            self.taken_away(&pk, &open, Gone::Episode(record.first_seen))?,
         ];
         if sweeps(record) {
             for gone in self.overdue(&record.key).await? {
@@ -170,10 +191,11 @@ impl Store {
             .table_name(&self.table.name)
             .key("pk", rows::text(pk))
             .key("sk", rows::text(sk));
-        if gone == Gone::AtMostOnce {
+        if let Gone::Episode(began) = gone {
             delete = delete
-                .condition_expression("attribute_exists(#pk)")
-                .expression_attribute_names("#pk", "pk");
+                .condition_expression("#since = :since")
+                .expression_attribute_names("#since", SINCE)
+                .expression_attribute_values(":since", since(began));
         }
         self.part(delete.build(), |p, b| p.delete(b))
     }
@@ -182,6 +204,9 @@ impl Store {
         let (pk, sk) = (self.pk(&record.key.app), row_of(record));
         let body = self.table.json(&pk, &sk, record)?;
         let mut item = rows::item(&pk, &sk, [(rows::BODY, rows::text(body))]);
+        if record.end.is_none() {
+            item.insert(SINCE.to_owned(), since(record.first_seen));
+        }
         if let Some(at) = expires(record) {
             let second = AttributeValue::N(at.as_second().to_string());
             item.insert(EXPIRES.to_owned(), second);
@@ -190,16 +215,20 @@ impl Store {
     }
 }
 
-/// When an ended record may go; an open one stays.
 /// Whether the end of this episode is one of those that look for rows to take away: an eighth of all,
 /// whoever ends them.
 fn sweeps(record: &DriftRecord) -> bool {
     matches!(digest_of(record).as_bytes().first(), Some(b'0' | b'8'))
 }
 
+/// When an ended record may go; an open one stays.
 fn expires(record: &DriftRecord) -> Option<Timestamp> {
     let end = record.end.as_ref()?;
     end.at.checked_add(KEPT_FOR).ok()
+}
+
+fn since(began: Timestamp) -> AttributeValue {
+    AttributeValue::N(began.as_millisecond().to_string())
 }
 
 /// `#` and the digest of a path: a path may hold any character, a sort key only printable ones.
