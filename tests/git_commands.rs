@@ -413,6 +413,93 @@ impl Controller {
     }
 }
 
+/// Runs the real `gpg` over a keyring of its own; nothing where there is none.
+fn gpg(keyring: &Path, words: &[&str]) -> Option<Vec<u8>> {
+    let made = Command::new("gpg")
+        .env("GNUPGHOME", keyring)
+        .args(["--batch", "--quiet", "--no-tty"])
+        .args(words)
+        .output()
+        .ok()?;
+    let said = String::from_utf8_lossy(&made.stderr);
+    assert!(made.status.success(), "gpg {words:?}: {said}");
+    Some(made.stdout)
+}
+
+/// A folder for a keyring. Its path is short, for the socket of the agent, and it is its user's alone.
+fn keyring() -> tempfile::TempDir {
+    tempfile::Builder::new()
+        .prefix("gpg")
+        .permissions(std::fs::Permissions::from_mode(0o700))
+        .tempdir_in("/tmp")
+        .unwrap()
+}
+
+#[test]
+fn an_openpgp_signature_counts_only_if_the_keyring_trusts_its_key() {
+    let (anns, operators) = (keyring(), keyring());
+    let made = [
+        "--passphrase",
+        "",
+        "--quick-generate-key",
+        "ann@example.com",
+        "ed25519",
+        "sign",
+        "never",
+    ];
+    if gpg(anns.path(), &made).is_none() {
+        println!("skipped: no gpg is installed here");
+        return;
+    }
+    let key = gpg(anns.path(), &["--export"]).unwrap();
+    let listed = gpg(anns.path(), &["--with-colons", "--list-keys"]).unwrap();
+    let listed = String::from_utf8(listed).unwrap();
+    let print = listed.lines().find_map(|line| line.strip_prefix("fpr:"));
+    let print = print.unwrap().trim_matches(':').to_owned();
+    let repository = Repository::new();
+    repository.save("desired-state/shop.yaml", &count(3));
+    let sign = anns.path().join("sign");
+    let script = "#!/bin/sh\nGNUPGHOME=\"$(dirname \"$0\")\" exec gpg \"$@\"\n";
+    std::fs::write(&sign, script).unwrap();
+    std::fs::set_permissions(&sign, std::fs::Permissions::from_mode(0o700)).unwrap();
+    repository.git(&["config", "gpg.program", sign.to_str().unwrap()]);
+    repository.git(&["config", "user.signingkey", "ann@example.com"]);
+    let commit = repository.commit_with(&["--gpg-sign"]);
+    repository.push();
+    let bench = bench(&repository, "    verify: {signatures: signers}\n");
+    bench.save("signers", "");
+    let plan = || {
+        let mut command = bench.evenkeel(["plan"]);
+        command.env("GNUPGHOME", operators.path());
+        Running::start(command).wait(LIMIT)
+    };
+    let is_held = |why: &str| {
+        let ended = plan();
+        let said = format!("{} {}", out(&ended), err(&ended));
+        assert!(said.contains("is on hold"), "{why}: {}", ended.all());
+        assert!(!said.contains("desiredCount"), "{why}: {}", ended.all());
+    };
+    is_held("the keyring does not know the key");
+    let file = operators.path().join("key");
+    std::fs::write(&file, key).unwrap();
+    gpg(operators.path(), &["--import", file.to_str().unwrap()]);
+    is_held("nobody vouches for the key");
+    std::fs::write(&file, format!("{print}:6:\n")).unwrap();
+    gpg(
+        operators.path(),
+        &["--import-ownertrust", file.to_str().unwrap()],
+    );
+    let ended = plan().expect(2);
+    assert!(out(&ended).contains(commit.short()), "{}", ended.all());
+    for folder in [anns.path(), operators.path()] {
+        let ended = Command::new("gpgconf")
+            .env("GNUPGHOME", folder)
+            .args(["--kill", "all"])
+            .status();
+        assert!(ended.unwrap().success());
+    }
+}
+
 #[test]
 fn a_webhook_makes_it_look_at_once_and_only_for_one_who_knows_the_secret() {
     let repository = Repository::new();
