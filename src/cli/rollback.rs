@@ -87,6 +87,11 @@ pub async fn run(settings: Option<&Path>, args: &RollbackArgs) -> anyhow::Result
     };
     let scope = Scope::app(&args.app);
     let plan = context.engine.plan(&set, &scope, &policy).await;
+    anstream::eprintln!(
+        "nothing is pinned yet; this is the plan for {} at commit {}:",
+        args.app,
+        commit.short()
+    );
     if args.format.format == Format::Text {
         print(&render::text(&plan))?;
     } else {
