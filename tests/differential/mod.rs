@@ -18,6 +18,7 @@ mod known;
 mod play;
 mod rds;
 mod sides;
+mod sns;
 mod xml;
 
 use std::ops::Range;
@@ -124,8 +125,10 @@ async fn against(
         let account = account(seed);
         let (one, twin) = Side::twin(&account);
         let other = Side::at(model.name, &endpoint, &account, model.by);
-        if estate == Estate::Databases {
-            databases(&twin, &other).await;
+        match estate {
+            Estate::None => {}
+            Estate::Databases => databases(&twin, &other).await,
+            Estate::Topic => topic(&twin, &other).await,
         }
         let calls = draw(seed, &account);
         let normaliser = Normaliser::new(&account);
@@ -149,6 +152,14 @@ async fn against(
 enum Estate {
     None,
     Databases,
+    Topic,
+}
+
+/// The same topic on both.
+async fn topic(twin: &Twin, other: &Side) {
+    let client = aws_sdk_sns::Client::new(&other.sdk);
+    let made = client.create_topic().name(sns::TOPIC).send().await.unwrap();
+    twin.world(|w| w.sns.add_topic(made.topic_arn().unwrap()));
 }
 
 /// An instance and a cluster, made at the other model; the twin begins with what that says of them,
@@ -236,6 +247,8 @@ const DATABASES_AND_CALLER: &[&str] = &[
     "sts.GetCallerIdentity",
 ];
 
+const NOTICES: &[&str] = &["sns.Publish"];
+
 const TABLES: &[&str] = &[
     "dynamodb.CreateTable",
     "dynamodb.DeleteTable",
@@ -293,6 +306,11 @@ async fn the_twin_and_moto_agree_about_tables_by_oracle() {
 }
 
 #[tokio::test]
+async fn the_twin_and_moto_agree_about_what_is_published_by_oracle() {
+    against(&MOTO, 0..40, sns::sequence, NOTICES, Estate::Topic).await;
+}
+
+#[tokio::test]
 async fn the_twin_and_ministack_agree_about_service_deployments_by_oracle() {
     let draw = draw_ecs::deployments;
     against(&MINISTACK, 0..30, draw, DEPLOYMENTS, Estate::None).await;
@@ -343,7 +361,14 @@ async fn the_embedded_engine_and_dynamodb_local_agree_about_the_stores_calls_by_
 
 #[test]
 fn every_line_of_a_list_is_about_an_operation_that_is_compared() {
-    let moto = [ECS_AND_SCALING, ALARMS, DATABASES_AND_CALLER, TABLES].concat();
+    let moto = [
+        ECS_AND_SCALING,
+        ALARMS,
+        DATABASES_AND_CALLER,
+        NOTICES,
+        TABLES,
+    ]
+    .concat();
     let ministack = DEPLOYMENTS.to_vec();
     for (model, compared) in [
         (MOTO, moto),

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use super::compare::{Difference, Normaliser};
 use super::known::Known;
 use super::sides::{Answer, Call, Side};
-use super::{autoscaling, cloudwatch, dynamodb, ecs, rds};
+use super::{autoscaling, cloudwatch, dynamodb, ecs, rds, sns};
 
 /// More pages than any drawn list has: a side that gives a token for ever is ended here.
 const MOST_PAGES: usize = 8;
@@ -19,6 +19,7 @@ async fn send(side: &Side, call: &Call, input: &Value) -> Answer {
         "application-autoscaling" => autoscaling::send(side, call.operation, &input).await,
         "cloudwatch" => cloudwatch::send(side, call.operation, &input).await,
         "rds" => rds::send(side, call.operation, &input).await,
+        "sns" => sns::send(side, call.operation, &input).await,
         "sts" => rds::send_sts(side, call.operation).await,
         "dynamodb" => dynamodb::send(side, call.operation, &input).await,
         other => panic!("{other} is not drawn"),
