@@ -306,6 +306,17 @@ async fn a_change_that_needs_an_approval_is_written_once_after_it_and_never_befo
 }
 
 #[tokio::test(start_paused = true)]
+async fn an_approval_that_was_not_needed_is_used_up_all_the_same() {
+    let (rig, folder) = held("{withoutApproval: [routine, disruptive]}").await;
+    let plan = rig.plan(&folder.set()).await;
+    approve(&rig, &only(&plan).pin, ALICE, Reach::InTime).await;
+    look(&rig, &folder).await;
+    assert_eq!(rig.writes(), 1);
+    let chain = store(&rig).approvals("shop").await.unwrap();
+    assert!(matches!(chain[1].record, ApprovalRecord::Used { .. }));
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_revoked_or_expired_approval_lets_nothing_pass() {
     let (rig, folder) = held("{mode: report}").await;
     look(&rig, &folder).await;

@@ -68,18 +68,15 @@ pub fn is_approved(
     people >= needed(policy, asked.change.risk) || in_use.is_some_and(|used| used.reach >= reach)
 }
 
-/// Whether writing the change uses an approval up.
+/// Whether writing the change uses an approval up: also one that it did not need, which else would let it
+/// pass at another time.
 pub fn uses_approval(
     policy: &ChangePolicy,
     app: &AppControl,
     asked: &Asked<'_>,
     now: Timestamp,
 ) -> bool {
-    !app.in_use.contains_key(asked.key)
-        && is_approved(policy, app, asked, Reach::InTime, now)
-        && (why_approval(policy, asked.change).is_some()
-            || is_approved(policy, app, asked, Reach::Now, now)
-            || asked.change.risk == Risk::Destructive)
+    !app.in_use.contains_key(asked.key) && is_approved(policy, app, asked, Reach::InTime, now)
 }
 
 /// All that holds the change back now. `ahead` are changes that go first, at this same look.

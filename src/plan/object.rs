@@ -125,7 +125,8 @@ fn controlled(
         }
         if strict.change.is_none() {
             // Who approves it is told what it waits for then.
-            let asked_for = |hold: &Hold| matches!(hold, Hold::Approval { .. });
+            let reason = gate::why_approval(&force.policy, change);
+            let asked_for = |hold: &Hold| matches!(hold, Hold::Approval { why, .. } if Some(why) == reason.as_ref());
             let others = gate::holds(&force.policy, app, &asked, &[], inputs.now);
             strict
                 .holds
