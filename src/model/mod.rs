@@ -12,6 +12,7 @@ pub mod key;
 pub mod memory;
 pub mod notice;
 pub mod operation;
+pub mod over_time;
 pub mod pass;
 pub mod plan;
 pub mod report;

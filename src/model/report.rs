@@ -11,15 +11,13 @@ use serde::Serialize;
 
 use super::drift::{Authorship, DriftKind, DriftRecord, How};
 use super::key::ResourceKey;
+use super::over_time::{Bucket, buckets};
 use super::plan::{Plan, Status};
 use super::source::SourceState;
 use super::stake::{Severity, Stake};
 use super::status::{ConditionKind, ObjectStatus, Truth};
 use super::survey::Coverage;
 use super::trail::role;
-
-/// Up to this long a report's bars are hours; beyond it they are days.
-const BY_HOUR: SignedDuration = SignedDuration::from_hours(48);
 
 /// A report.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -142,22 +140,6 @@ pub struct Held {
     pub since: Option<Timestamp>,
     /// Why.
     pub reasons: Vec<String>,
-}
-
-/// What began and ended within one hour or day, UTC.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub struct Bucket {
-    /// Its beginning.
-    pub from: Timestamp,
-    /// Began, and puts data, service or alarms at risk.
-    pub high: usize,
-    /// Began, and costs.
-    pub medium: usize,
-    /// Began, and can wait.
-    pub low: usize,
-    /// Was corrected.
-    pub corrected: usize,
 }
 
 /// A name and how much is of it.
@@ -401,47 +383,6 @@ fn tally(lines: &[Line], name: impl Fn(&Line) -> String) -> Vec<Tally> {
         .collect();
     tally.sort_by(|a, b| (b.drift, &a.name).cmp(&(a.drift, &b.name)));
     tally
-}
-
-/// The hours or days from `since` to `now`, and what began and was corrected in each.
-fn buckets(lines: &[Line], since: Timestamp, now: Timestamp) -> Vec<Bucket> {
-    let width: i64 = if now.duration_since(since) <= BY_HOUR {
-        3600
-    } else {
-        86_400
-    };
-    let start_of = |at: Timestamp| at.as_second().div_euclid(width);
-    let first = start_of(since);
-    let last = start_of(now).max(first);
-    let mut buckets: Vec<Bucket> = (first..=last)
-        .filter_map(|n| {
-            Some(Bucket {
-                from: Timestamp::from_second(n * width).ok()?,
-                high: 0,
-                medium: 0,
-                low: 0,
-                corrected: 0,
-            })
-        })
-        .collect();
-    let place = |at: Timestamp| usize::try_from(start_of(at) - first).ok();
-    for line in lines {
-        let began = place(line.record.first_seen).and_then(|at| buckets.get_mut(at));
-        if let Some(bucket) = began {
-            *match line.severity {
-                Severity::High => &mut bucket.high,
-                Severity::Medium => &mut bucket.medium,
-                Severity::Low => &mut bucket.low,
-            } += 1;
-        }
-        if let Some(end) = &line.record.end
-            && matches!(end.how, How::Corrected { .. })
-            && let Some(bucket) = place(end.at).and_then(|at| buckets.get_mut(at))
-        {
-            bucket.corrected += 1;
-        }
-    }
-    buckets
 }
 
 /// A moment as reports write it: `2026-03-02 03:14 UTC`.

@@ -8,7 +8,8 @@ use jiff::tz::TimeZone;
 
 use super::{fate, lasting, moved, period, who};
 use crate::model::drift::Authorship;
-use crate::model::report::{Bucket, Held, Line, Report, State, Tally, moment};
+use crate::model::over_time::Bucket;
+use crate::model::report::{Held, Line, Report, State, Tally, moment};
 use crate::model::survey::Coverage;
 use crate::render::layout::clean;
 
