@@ -40,8 +40,9 @@ pub(super) struct Known {
     /// Open episodes of others that the newest reading found ahead of the clock.
     pub(super) ahead: BTreeSet<Episode>,
     pub(super) tracked: BTreeMap<Episode, Tracked>,
-    /// When each object was seen in order last, and by which document.
-    pub(super) before: BTreeMap<ResourceKey, Before>,
+    /// When each object was seen in order last, and by which document; and the time before that, which
+    /// is what a look knows that began before the last.
+    pub(super) before: BTreeMap<ResourceKey, [Option<Before>; 2]>,
     /// The newest write of ours that mended a field, by its intent.
     pub(super) corrections: BTreeMap<(ResourceKey, FieldPath), (Timestamp, String)>,
 }
@@ -86,9 +87,9 @@ impl Drifts {
         let before = Before { at, generation };
         let mut known = self.known();
         // A look takes longer than a pass that ends meanwhile, and knows less.
-        let newer = known.before.get(key).is_some_and(|known| known.at > at);
-        if !newer {
-            known.before.insert(key.clone(), before);
+        let [last, earlier] = known.before.entry(key.clone()).or_default();
+        if last.as_ref().is_none_or(|last| last.at <= at) {
+            *earlier = last.replace(before);
         }
     }
 
@@ -96,8 +97,8 @@ impl Drifts {
     /// that look's business.
     pub(super) fn before(&self, key: &ResourceKey, now: Timestamp) -> Option<Before> {
         let known = self.known();
-        let before = known.before.get(key).filter(|before| before.at < now);
-        before.cloned()
+        let both = known.before.get(key)?.iter().flatten();
+        both.into_iter().find(|before| before.at < now).cloned()
     }
 
     /// The episodes whose author is to be asked for at `now`.

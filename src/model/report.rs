@@ -9,7 +9,7 @@ use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
 
-use super::drift::{Authorship, DriftKind, DriftRecord, How};
+use super::drift::{Authorship, DriftKind, DriftRecord, How, Origin};
 use super::key::ResourceKey;
 use super::over_time::{Bucket, buckets};
 use super::plan::{Plan, Status};
@@ -88,7 +88,7 @@ pub struct State {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Figures {
-    /// Fields that began to drift in the period.
+    /// Fields that began to drift in the period: that had been in order by the same document.
     pub began: usize,
     /// Fields that Evenkeel corrected in it.
     pub corrected: usize,
@@ -110,6 +110,9 @@ pub struct Figures {
     pub corrected_of: usize,
     /// Fields that a changed document asked for and that were written: no drift.
     pub rolled_out: usize,
+    /// Fields that differed at the first look of all, or the first after nobody had looked: whether their
+    /// document or AWS had changed is not known.
+    pub found_so: usize,
 }
 
 /// One episode of drift.
@@ -205,9 +208,10 @@ impl Report {
             .filter(|(r, _)| r.end.is_none() || ended_since(r) || r.first_seen >= since)
             .map(|(record, standing)| line(record, standing, now))
             .collect();
-        let over_time = buckets(&lines, since, now);
-        let by_app = tally(&lines, |l| l.record.key.app.clone());
-        let by_principal = tally(&lines, |l| match &l.record.author {
+        let drifted: Vec<&Line> = lines.iter().filter(|l| l.is_known_drift()).collect();
+        let over_time = buckets(&drifted, since, now);
+        let by_app = tally(&drifted, |l| l.record.key.app.clone());
+        let by_principal = tally(&drifted, |l| match &l.record.author {
             Authorship::Named(author) => role(&author.principal).to_owned(),
             Authorship::NotYet | Authorship::NotFound => UNKNOWN.to_owned(),
         });
@@ -309,9 +313,13 @@ fn state(plan: &Plan) -> State {
 }
 
 fn figures(lines: &[Line], since: Timestamp, rolled_out: usize) -> Figures {
-    let is_ours = |l: &&Line| matches!(&l.record.end, Some(end) if end.at >= since && matches!(end.how, How::Corrected { .. }));
+    let is_ours = |l: &&Line| {
+        l.is_known_drift()
+            && matches!(&l.record.end, Some(end) if end.at >= since && matches!(end.how, How::Corrected { .. }))
+    };
     let open = || lines.iter().filter(|l| l.record.end.is_none());
-    let began = || lines.iter().filter(|l| l.record.first_seen >= since);
+    let first_seen = || lines.iter().filter(|l| l.record.first_seen >= since);
+    let began = || first_seen().filter(|l| l.is_known_drift());
     let detected = mean(began().filter_map(|l| l.record.time_to_detect()));
     let ours = lines.iter().filter(is_ours);
     let corrected = mean(ours.clone().filter_map(|l| l.record.time_to_correct()));
@@ -328,6 +336,14 @@ fn figures(lines: &[Line], since: Timestamp, rolled_out: usize) -> Figures {
         mean_seconds_to_correct: corrected.0,
         corrected_of: corrected.1,
         rolled_out,
+        found_so: first_seen().filter(|l| !l.is_known_drift()).count(),
+    }
+}
+
+impl Line {
+    /// Whether something moved away from a document for certain.
+    pub fn is_known_drift(&self) -> bool {
+        self.record.origin == Origin::Live
     }
 }
 
@@ -366,7 +382,7 @@ fn held(plan: &Plan, statuses: &BTreeMap<ResourceKey, ObjectStatus>) -> Vec<Held
     held
 }
 
-fn tally(lines: &[Line], name: impl Fn(&Line) -> String) -> Vec<Tally> {
+fn tally(lines: &[&Line], name: impl Fn(&Line) -> String) -> Vec<Tally> {
     let mut counts: BTreeMap<String, (usize, usize)> = BTreeMap::new();
     for line in lines {
         let count = counts.entry(name(line)).or_default();

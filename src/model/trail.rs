@@ -161,17 +161,29 @@ pub struct Question {
 }
 
 impl Question {
-    /// The newest of `events` that can be behind it, if one can. `caller` is us.
+    /// The newest of `events` that can be behind it, if one can. `caller` is us: whoever came before a write
+    /// of ours that lies clearly before the look did not do it, since we had looked then.
     pub fn answer<'e>(
         &self,
         events: impl IntoIterator<Item = &'e Event>,
         caller: &str,
     ) -> Option<&'e Author> {
-        events
+        let on_it = |e: &&Event| {
+            (self.from..=self.to).contains(&e.author.at)
+                && self.calls.contains(&e.author.call.as_str())
+                && e.speaks_of(&self.names)
+        };
+        let (ours, others): (Vec<&Event>, Vec<&Event>) = events
             .into_iter()
-            .filter(|e| (self.from..=self.to).contains(&e.author.at))
-            .filter(|e| self.calls.contains(&e.author.call.as_str()))
-            .filter(|e| !e.is_ours(caller) && e.speaks_of(&self.names))
+            .filter(on_it)
+            .partition(|e| e.is_ours(caller));
+        // `to` is as much later than the look as two clocks may be apart.
+        let before_the_look = |at: &Timestamp| self.to.duration_since(*at) > SKEW + SKEW;
+        let ours = ours.iter().map(|e| e.author.at);
+        let ours = ours.filter(before_the_look).max();
+        others
+            .into_iter()
+            .filter(|e| ours.is_none_or(|ours| e.author.at > ours))
             .filter(|e| self.members.is_empty() || e.sets(self.members))
             .map(|e| &e.author)
             .max_by_key(|author| author.at)
@@ -268,6 +280,28 @@ mod tests {
             agent
         ));
         assert!(of(US, "aws-cli/2.1"), "a person with the same role");
+    }
+
+    #[test]
+    fn whoever_came_before_a_write_of_ours_did_not_do_it() {
+        let web = json!({"cluster": "main", "service": "web", "desiredCount": 9});
+        let agent = "aws-sdk-rust/1.3 os/linux lang/rust app/evenkeel";
+        let dana = "arn:aws:iam::123456789012:user/dana";
+        let question = Question {
+            to: Timestamp::from_second(1000).unwrap(),
+            ..question()
+        };
+        let named = |danas: i64, ours: i64| {
+            let events = [
+                event("UpdateService", danas, dana, "console", &web),
+                event("UpdateService", ours, US, agent, &web),
+            ];
+            question.answer(&events, US).is_some()
+        };
+        assert!(!named(100, 500));
+        assert!(named(600, 500));
+        // The look was at 940: this is perhaps what corrected it.
+        assert!(named(100, 941));
     }
 
     #[test]

@@ -230,7 +230,10 @@ fn row(line: &Line) -> Row {
     let (who, call, how) = match &line.record.author {
         Authorship::Named(author) => (
             who(&author.principal),
-            parts(&author.call),
+            match line.is_known_drift() {
+                true => parts(&author.call),
+                false => parts(&format!("the last to change it: {}", author.call)),
+            },
             clean(&format!(" from {}, {}", author.address, moment(author.at))),
         ),
         Authorship::NotYet => ("not known yet".to_owned(), Vec::new(), String::new()),

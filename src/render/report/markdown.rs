@@ -2,7 +2,7 @@
 //!
 //! Pure: a report in, text out.
 
-use super::{author, fate, lasting, mean, moved, period};
+use super::{author, by, fate, lasting, mean, moved, period};
 use crate::model::report::{Line, Report, Tally, moment};
 use crate::render::markdown::escape;
 
@@ -34,6 +34,12 @@ pub fn markdown(report: &Report) -> String {
         "corrected",
     );
     out.push_str(&format!("- To detect: {detect}\n- To correct: {correct}\n"));
+    if figures.found_so > 0 {
+        let n = figures.found_so;
+        out.push_str(&format!(
+            "- Found so at a first look: {n} (whether AWS or the document changed is not known)\n"
+        ));
+    }
     if figures.rolled_out > 0 {
         let n = figures.rolled_out;
         out.push_str(&format!("- Rolled out from documents: {n} (no drift)\n"));
@@ -104,7 +110,10 @@ fn section(out: &mut String, title: &str, lines: &[Line]) {
                 lasting(line.lasted_seconds)
             ),
             fate(line),
-            author(line),
+            match line.is_known_drift() {
+                true => author(line),
+                false => format!("{}{}", by(line), author(line)),
+            },
         ];
         let cells: Vec<String> = cells.iter().map(|cell| escape(cell)).collect();
         out.push_str(&format!("| {} |\n", cells.join(" | ")));

@@ -32,6 +32,9 @@ fn moved(line: &Line) -> String {
         DriftKind::Suspended => said(live),
         DriftKind::Missing => format!("{} was not there", said(desired)),
         DriftKind::Pending => format!("{} until it is {}", said(live), said(desired)),
+        DriftKind::Changed | DriftKind::Contested if !line.is_known_drift() => {
+            format!("it was {}, and {} is wanted", said(live), said(desired))
+        }
         DriftKind::Changed | DriftKind::Contested => {
             format!("{} became {}", said(desired), said(live))
         }
@@ -72,6 +75,14 @@ fn fate(line: &Line) -> String {
             DriftKind::Changed | DriftKind::Missing => "open".to_owned(),
         },
         None => "recorded as open; the look of just now did not show it".to_owned(),
+    }
+}
+
+/// What stands before who it was.
+fn by(line: &Line) -> &'static str {
+    match line.is_known_drift() {
+        true => "by ",
+        false => "last changed by ",
     }
 }
 

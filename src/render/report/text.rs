@@ -4,7 +4,7 @@
 
 use anstyle::Style;
 
-use super::{author, fate, lasting, mean, moved, period};
+use super::{author, by, fate, lasting, mean, moved, period};
 use crate::model::drift::DriftKind;
 use crate::model::report::{Held, Line, Report, Tally, moment};
 use crate::model::stake::Severity;
@@ -72,6 +72,12 @@ fn figures(out: &mut String, report: &Report) {
         "corrected",
     );
     hanging(out, 14, "To correct", &correct);
+    if figures.found_so > 0 {
+        let fields = count(figures.found_so, "field");
+        let told =
+            format!("{fields} at a first look (whether AWS or the document changed is not known)");
+        hanging(out, 14, "Found so", &told);
+    }
     if figures.rolled_out > 0 {
         let fields = count(figures.rolled_out, "field");
         let told = format!("{fields} that documents asked for (no drift)");
@@ -118,7 +124,8 @@ fn section(out: &mut String, title: &str, lines: &[Line]) {
             fate(line)
         );
         flow(out, "      ", 6, Style::new(), &since);
-        flow(out, "      by ", 9, Style::new(), &author(line));
+        let by = format!("      {}", by(line));
+        flow(out, &by, 9, Style::new(), &author(line));
     }
 }
 
