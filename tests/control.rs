@@ -204,6 +204,17 @@ async fn a_spent_budget_refills_after_an_hour_and_every_replica_counts_the_same(
             .collect();
         folder.save(&(policy("shop", &format!("{{budget: {{{budget}}}}}")) + &services));
         let begun = rig.clock.now();
+        let plan = rig.plan(&folder.set()).await;
+        let due = |object: &ObjectPlan| {
+            let [hold] = &object.holds[..] else {
+                return None;
+            };
+            let wait = hold.due().unwrap().duration_since(begun).as_secs();
+            Some((wait + 1799) / 3600)
+        };
+        // Two now, two in an hour, one in two; the times are told to five minutes.
+        let told: Vec<_> = plan.objects.iter().map(due).collect();
+        assert_eq!(told, [None, None, Some(1), Some(1), Some(2)], "{budget}");
         let first = async {
             rig.clock.sleep(Duration::from_secs(600)).await;
             assert_eq!(done(&rig, &NAMES), 2, "{budget}");

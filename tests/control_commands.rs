@@ -130,6 +130,27 @@ fn an_approval_of_what_waits_for_something_else_says_for_what() {
 }
 
 #[test]
+fn what_a_plan_says_to_type_passes_a_budget_that_is_too_small_for_it() {
+    let bench = bench("{budget: {tasksPerHour: 1}}");
+    bench.save("desired-state/shop.yaml", &count(9));
+    let plan = out(&bench.run(["plan"]).expect(3));
+    let (_, typed) = plan.split_once("to approve it: evenkeel ").unwrap();
+    let words: Vec<&str> = typed.split_whitespace().take(4).collect();
+    assert_eq!(words[2..], ["--now", "--reason"], "{plan}");
+    let change = words[1];
+    let said = out(&bench.run(["approve", change, "--reason", "x"]).expect(0));
+    assert!(
+        said.contains("and waits") && said.contains("--now"),
+        "{said}"
+    );
+    bench.run(["apply", "--yes"]).expect(3);
+    let said = bench.run(["approve", change, "--now", "--reason", "x"]);
+    assert!(out(&said.expect(0)).contains("it will be written once"));
+    bench.run(["apply", "--yes"]).expect(0);
+    assert_eq!(bench.writes(), 1);
+}
+
+#[test]
 fn a_pause_longer_than_a_week_is_refused_and_says_what_to_do() {
     let bench = bench("");
     let words = ["pause", "shop", "--for", "8d", "--reason", "holidays"];
@@ -179,6 +200,8 @@ fn a_saved_plan_is_approved_whole_and_an_approval_can_be_taken_back() {
         .expect(0);
     let words = ["approve", &change, "--revoke", "--reason", "not today"];
     bench.run(words).expect(0);
+    let again = bench.run(words).expect(1);
+    assert!(again.err.contains("stands any more"), "{}", again.err);
     bench.run(["apply", "--yes"]).expect(3);
     assert_eq!(bench.writes(), 0);
     bench

@@ -354,6 +354,11 @@ fn a_plan_against_a_revision_tells_the_change_from_the_drift_that_was_there() {
         "{}",
         wrong.out
     );
+    // What the change broke did not differ before, and the drift that did is not there to be read.
+    let existing = ["plan", folder, "--against", "HEAD", "--format", "json"];
+    let existing = json_of(&bench.run(existing).expect(1));
+    assert_eq!(existing["existing"], json!([]), "{existing}");
+    assert_eq!(existing["brings"], json!([]), "{existing}");
     let nothing = bench
         .run(["plan", folder, "--against", "no-such-branch"])
         .expect(1);

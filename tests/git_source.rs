@@ -337,6 +337,32 @@ async fn a_branch_that_is_set_back_is_held_and_ends_its_hold_when_it_comes_again
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_branch_that_is_set_back_to_what_does_not_load_is_held_all_the_same() {
+    let scene = Scene::new().await;
+    let repository = &scene.repository;
+    let broken = repository.publish("x: [");
+    repository.publish(&counts(4));
+    scene
+        .beside(async {
+            scene.a_round().await;
+            assert_eq!(scene.count(0), 4);
+            scene.forget_writes();
+            repository.git(&["reset", "--quiet", "--hard", broken.as_str()]);
+            repository.push();
+            scene.a_round().await;
+            let source = scene.last_source();
+            let held = source.held.unwrap();
+            assert_eq!(
+                (held.commit, held.reasons),
+                (broken, vec![HoldReason::Older])
+            );
+            assert!(source.unread.unwrap().contains("does not load"));
+            assert_eq!(scene.rig.writes(), 0);
+        })
+        .await;
+}
+
+#[tokio::test(start_paused = true)]
 async fn an_empty_tree_is_held() {
     let scene = Scene::new().await;
     let repository = &scene.repository;

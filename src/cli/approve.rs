@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use anyhow::{Context as _, bail, ensure};
 use clap::Args;
+use jiff::Timestamp;
 
 use super::args::{AwsArgs, FolderArgs, Format, FormatArgs};
 use super::context::Context;
@@ -89,7 +90,8 @@ pub async fn run(settings: Option<&Path>, args: &ApproveArgs) -> anyhow::Result<
     let store = context.store()?;
     let caller = context.caller()?;
     if args.revoke {
-        return revoke(store, caller, args).await;
+        let now = context.engine.cell.clock.now();
+        return revoke(store, caller, args, now).await;
     }
     let found = meant(&context, args).await?;
     let now = context.engine.cell.clock.now();
@@ -203,16 +205,35 @@ fn is_named(change: &Approved, target: &str) -> bool {
     change.of == target || (target.len() >= FEWEST && change.digest.starts_with(target))
 }
 
-async fn revoke(store: &Store, caller: &str, args: &ApproveArgs) -> anyhow::Result<Exit> {
+async fn revoke(
+    store: &Store,
+    caller: &str,
+    args: &ApproveArgs,
+    now: Timestamp,
+) -> anyhow::Result<Exit> {
     let mut found: BTreeMap<(String, String), Approved> = BTreeMap::new();
+    let mut over = false;
     for app in store.apps().await? {
-        for entry in store.approvals(&app).await? {
+        let chain = store.approvals(&app).await?;
+        let standing = Standing::of(&chain, now);
+        for entry in chain {
             if let ApprovalRecord::Granted { changes, .. } = entry.record {
                 for change in changes.into_iter().filter(|c| is_named(c, &args.target)) {
+                    if standing.people(&change.digest, Reach::InTime, now) == 0 {
+                        over = true;
+                        continue;
+                    }
                     found.insert((app.clone(), change.digest.clone()), change);
                 }
             }
         }
+    }
+    if found.is_empty() && over {
+        bail!(
+            "no approval of {} stands any more: it was used, revoked or has expired, so nothing was \
+             recorded; see `evenkeel approvals`",
+            args.target
+        );
     }
     if found.is_empty() {
         bail!(

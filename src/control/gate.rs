@@ -24,6 +24,9 @@ pub struct Asked<'a> {
     pub tasks: u64,
 }
 
+/// How exactly a time is told that hangs on writes which are yet to be made.
+const ROUND: SignedDuration = SignedDuration::from_mins(5);
+
 /// A number as far as a budget counts.
 fn of(number: Option<u32>) -> u64 {
     number.map_or(u64::MAX, u64::from)
@@ -96,6 +99,7 @@ pub fn holds(
             why,
             have: app.approvals.people(asked.pin, Reach::InTime, now),
             need: needed(policy, asked.change.risk),
+            emergency: false,
         });
     }
     holds.extend(paused(app, asked.key, now));
@@ -225,12 +229,13 @@ fn budget(
         return Some(Hold::Approval {
             change: asked.pin.to_owned(),
             why: format!(
-                "it replaces or starts {} tasks, and the budget is {tasks} an hour; approve it \
-                 with --now to pass the budget once",
+                "it replaces or starts {} tasks, and the budget is {tasks} an hour: it waits for no \
+                 budget, window or canary once it is approved",
                 asked.tasks
             ),
             have: app.approvals.people(asked.pin, Reach::Now, now),
             need: needed(policy, asked.change.risk),
+            emergency: true,
         });
     }
     // Its own earlier steps are no other change.
@@ -239,27 +244,40 @@ fn budget(
             p.key == *asked.key && (p.change == asked.pin || app.under_way.contains(asked.key));
         now.duration_since(p.at) < HOUR && !own
     });
-    let past: Vec<&PastChange> = past.collect();
-    let fits = |spent: &[&PastChange], ahead: &[PastChange]| {
-        let all = || spent.iter().copied().chain(ahead);
-        let spent = all().map(|p| p.tasks).sum::<u64>();
-        (all().count() as u64) < objects && (asked.tasks == 0 || spent + asked.tasks <= tasks)
+    let mut spent: Vec<&PastChange> = past.chain(ahead).collect();
+    spent.sort_by_key(|p| p.at);
+    // What waits itself leaves its room to what fits, until its time has come.
+    let (now_spent, waiting) = spent.split_at(spent.partition_point(|p| p.at <= now));
+    let fits = |spent: &[&PastChange]| {
+        let tasks_spent = spent.iter().map(|p| p.tasks).sum::<u64>();
+        (spent.len() as u64) < objects && (asked.tasks == 0 || tasks_spent + asked.tasks <= tasks)
     };
-    if fits(&past, ahead) {
+    if fits(now_spent) {
         return None;
     }
-    let why = if past.len() + ahead.len() >= usize::try_from(objects).unwrap_or(usize::MAX) {
+    let why = if now_spent.len() as u64 >= objects {
         counted(objects, "object")
     } else {
         counted(tasks, "task")
     };
-    // It refills as what was written leaves the hour, oldest first.
-    let refilled = (1..=past.len()).find(|n| past.get(*n..).is_some_and(|left| fits(left, &[])));
+    // It refills as what was written leaves the hour, oldest first, and what goes first after that.
+    let refilled = (1..=spent.len()).find(|n| spent.get(*n..).is_some_and(fits));
     let until = refilled
-        .filter(|_| ahead.is_empty())
-        .and_then(|n| past.get(n - 1))
-        .and_then(|last| last.at.checked_add(HOUR).ok());
+        .and_then(|n| spent.get(n - 1))
+        .and_then(|last| last.at.checked_add(HOUR).ok())
+        .map(|at| match waiting.is_empty() && ahead.is_empty() {
+            true => at,
+            // What goes first is yet to be written: a time to the second would be another at each look.
+            false => up_to(at, ROUND),
+        });
     Some(Hold::OverBudget { why, until })
+}
+
+/// The next moment that is a whole number of `step`s.
+fn up_to(at: Timestamp, step: SignedDuration) -> Timestamp {
+    let step = step.as_secs().max(1);
+    let second = at.as_second().saturating_add(step - 1).div_euclid(step) * step;
+    Timestamp::from_second(second).unwrap_or(at)
 }
 
 #[cfg(test)]

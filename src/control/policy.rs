@@ -99,23 +99,27 @@ pub enum Loosening {
     Canary(String),
     /// A destructive change needs no approval.
     Destructive,
-    /// So many people need to approve, and before it was more.
-    Approvers(u32),
+    /// So many people need to approve, and before so many more.
+    Approvers(u32, u32),
 }
 
 impl fmt::Display for Loosening {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let number = |n: &Option<u32>| n.map_or_else(|| "any number".to_owned(), |n| n.to_string());
+        let number = |n: &Option<u32>| {
+            n.map_or_else(|| "any number of".to_owned(), |n| format!("up to {n}"))
+        };
         match self {
             Loosening::Mode => f.write_str("drift is corrected, not only reported"),
             Loosening::Risk(risk) => write!(f, "{risk} changes need no approval"),
-            Loosening::Objects(n) => write!(f, "{} of objects an hour", number(n)),
-            Loosening::Tasks(n) => write!(f, "{} of tasks an hour", number(n)),
+            Loosening::Objects(n) => write!(f, "{} objects an hour", number(n)),
+            Loosening::Tasks(n) => write!(f, "{} tasks an hour", number(n)),
             Loosening::Windows(was) => write!(f, "other times than {was}"),
             Loosening::Freeze(reason) => write!(f, "the freeze {reason:?} ends sooner"),
             Loosening::Canary(app) => write!(f, "{app} is waited for less"),
             Loosening::Destructive => f.write_str("destructive changes need no approval"),
-            Loosening::Approvers(n) => write!(f, "{n} instead of more people approve"),
+            Loosening::Approvers(n, before) => {
+                write!(f, "{n} instead of {before} people approve what destroys")
+            }
         }
     }
 }
@@ -208,7 +212,7 @@ impl ChangePolicy {
             ways.push(Loosening::Destructive);
         }
         if other.approvers < *approvers {
-            ways.push(Loosening::Approvers(other.approvers));
+            ways.push(Loosening::Approvers(other.approvers, self.approvers));
         }
         ways
     }

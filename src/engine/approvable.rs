@@ -28,7 +28,8 @@ impl Approvable {
     /// What holds the change back though it is approved that far.
     pub fn waits(&self, reach: Reach) -> Vec<&Hold> {
         let passed = |hold: &Hold| match hold {
-            Hold::Approval { .. } | Hold::Destructive { .. } => true,
+            Hold::Approval { emergency, .. } => !emergency || reach == Reach::Now,
+            Hold::Destructive { .. } => true,
             Hold::OutsideWindow { .. }
             | Hold::ChangeFreeze { .. }
             | Hold::OverBudget { .. }

@@ -20,7 +20,7 @@ use crate::model::document::DesiredSet;
 use crate::model::notice::Notice;
 use crate::model::source::{AppCommit, CommitId, Pin as Pinned, SourceRecord, SourceState};
 use crate::notify::derive_source::{of_bad, of_source};
-use crate::source::git::hold::{Ancestry, Candidate, Signature, judged, reasons};
+use crate::source::git::hold::{Ancestry, Candidate, Signature, judged, of_history, reasons};
 use crate::source::git::{GitError, Remote, Repository};
 use crate::store::{Sourced, Store};
 
@@ -240,19 +240,6 @@ impl GitSource {
                 return Ok(Judged { unread, ..told });
             }
         };
-        if is_bad(&set) {
-            let unread = Some(format!(
-                "commit {} does not load: nothing tells which app is concerned, so none of it is \
-                 taken",
-                head.short()
-            ));
-            return Ok(Judged {
-                unread,
-                bad: Some(set),
-                ..told
-            });
-        }
-        let in_force = self.in_force(&record).await;
         let (good, newest) = (record.good.clone(), head.clone());
         let signers = self.options.signers.clone();
         let (ancestry, signature) = self
@@ -266,6 +253,27 @@ impl GitSource {
             })
             .await
             .map_err(|error| error.to_string())?;
+        if is_bad(&set) {
+            let unread = Some(format!(
+                "commit {} does not load: nothing tells which app is concerned, so none of it is \
+                 taken",
+                head.short()
+            ));
+            // What somebody did to the branch is told whatever its files say; a word for it does not
+            // make them load.
+            let history = of_history(ancestry, &signature);
+            let word = record.acknowledged.as_ref();
+            let record = match history.is_empty() || word.is_some_and(|w| w.commit == *head) {
+                true => record,
+                false => judged(&record, head, history, &record.behind, now),
+            };
+            return Ok(Judged {
+                record,
+                unread,
+                bad: Some(set),
+            });
+        }
+        let in_force = self.in_force(&record).await;
         let candidate = Candidate {
             commit: head,
             ancestry,

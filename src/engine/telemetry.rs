@@ -160,9 +160,16 @@ impl Telemetry {
         }
     }
 
-    /// Everything counted, in the Prometheus text format.
+    /// Everything counted, in the Prometheus text format; of commits those that are in force, since there
+    /// is a new one every day.
     pub fn render(&self) -> String {
-        self.handle.render()
+        let over = |line: &str| {
+            let of_a_commit = ["evenkeel_source_info{", "evenkeel_app_commit_info{"];
+            of_a_commit.iter().any(|name| line.starts_with(name)) && line.ends_with(" 0")
+        };
+        let text = self.handle.render();
+        let lines = text.lines().filter(|line| !over(line));
+        lines.flat_map(|line| [line, "\n"]).collect()
     }
 
     fn log_news(&self, set: &DesiredSet, plan: &Plan) {

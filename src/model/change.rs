@@ -220,6 +220,9 @@ pub enum Hold {
         have: u32,
         /// How many have to.
         need: u32,
+        /// Whether only an approval with `--now` lets it pass.
+        #[serde(default)]
+        emergency: bool,
     },
 }
 
@@ -347,14 +350,16 @@ impl fmt::Display for Hold {
                 why,
                 have,
                 need,
+                emergency,
             } => {
                 write!(f, "{why}; ")?;
                 if *need > 1 {
                     write!(f, "{have} of {need} people approved it; ")?;
                 }
+                let now = if *emergency { "--now " } else { "" };
                 write!(
                     f,
-                    "to approve it: evenkeel approve {change:.12} --reason TEXT"
+                    "to approve it: evenkeel approve {change:.12} {now}--reason TEXT"
                 )
             }
         }

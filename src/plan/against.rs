@@ -10,7 +10,7 @@ use crate::model::change::{Change, Drift, Hold};
 use crate::model::document::DesiredSet;
 use crate::model::finding::{Finding, Severity};
 use crate::model::key::ResourceKey;
-use crate::model::plan::{ObjectPlan, Plan, Verdict};
+use crate::model::plan::{ObjectPlan, Plan, Status, Verdict};
 use crate::model::source::{CommitId, Pin};
 use crate::model::tree::Tree;
 use crate::plan::control::LEASH;
@@ -107,10 +107,14 @@ pub fn against(
             object.drift.is_empty() && (object.change.is_some() || !object.holds.is_empty());
         let same_document = old.documents.get(&object.key).map(|d| &d.spec)
             == new.documents.get(&object.key).map(|d| &d.spec);
-        if !brought.is_empty() || (whole && !same_document) {
+        // Something was the matter with it before, too, and the change did not touch it.
+        let as_before = same_document && was.is_some_and(|was| was.status != Status::InSync);
+        // The errors of the change say it for the whole app.
+        let frozen = same_document && object.holds.iter().all(|hold| *hold == Hold::Frozen);
+        if !brought.is_empty() || (whole && !as_before && !frozen) {
             brings.push(ObjectChange::of(object, brought));
         }
-        if !before.is_empty() || (whole && same_document) {
+        if !before.is_empty() || (whole && as_before) {
             existing.push(ObjectChange::of(object, before));
         }
     }

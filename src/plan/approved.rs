@@ -97,6 +97,7 @@ mod tests {
             why: String::new(),
             have: 0,
             need: 1,
+            emergency: false,
         });
         let written = hold_the_rest(fresh.clone(), &saved);
         assert_eq!(written.objects[at].change, fresh.objects[at].change);

@@ -88,6 +88,20 @@ pub fn hold_back(objects: &mut [ObjectPlan], inputs: &Inputs<'_>, policies: &Pol
             let would = format!("once approved it is written by: {}", steps.join("; "));
             object.notes.push(would);
         }
+        if let [
+            Hold::OverBudget {
+                until: Some(at), ..
+            },
+        ] = found[..]
+        {
+            // It takes the room that it waits for.
+            ahead.push(PastChange {
+                key: object.key.clone(),
+                change: object.pin.clone(),
+                at,
+                tasks: object.tasks,
+            });
+        }
         object.change = None;
         object.holds.extend(found);
         object.status = if object.holds.iter().all(Hold::is_passing) {

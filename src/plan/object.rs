@@ -120,6 +120,7 @@ fn controlled(
                     why: format!("destructive: {why}"),
                     have: app.approvals.people(&whole.pin, Reach::InTime, inputs.now),
                     need: gate::needed(&force.policy, Risk::Destructive),
+                    emergency: false,
                 };
             }
         }

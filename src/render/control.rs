@@ -52,6 +52,9 @@ pub fn approved(
                 why.join("; ")
             )
         }
+        0 if change.of.starts_with("the policy of ") => {
+            "it comes into force at the next look".to_owned()
+        }
         0 => format!("it will be written once, until {}", moment(until)),
         1 => "one more person has to approve it".to_owned(),
         n => format!("{n} more people have to approve it"),
@@ -205,7 +208,10 @@ pub fn paused(pause: &Pause) -> String {
 
 /// What goes on just now.
 pub fn resumed(pause: &Pause) -> String {
-    lines(&format!("{} is written again", pause.of()))
+    lines(&format!(
+        "the pause of {} is over; `evenkeel plan` says what else holds it",
+        pause.of()
+    ))
 }
 
 fn state(pause: &Pause, now: Timestamp) -> (Style, &'static str) {

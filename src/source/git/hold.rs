@@ -73,15 +73,7 @@ pub fn reasons(candidate: &Candidate<'_>, vanish: u8) -> Vec<HoldReason> {
         set,
         in_force,
     } = candidate;
-    let mut reasons = Vec::new();
-    match ancestry {
-        Ancestry::Diverged => reasons.push(HoldReason::NotDescendant),
-        Ancestry::Older => reasons.push(HoldReason::Older),
-        Ancestry::First | Ancestry::Same | Ancestry::Descendant => {}
-    }
-    if let Signature::Untrusted(why) = signature {
-        reasons.push(HoldReason::Signature { why: why.clone() });
-    }
+    let mut reasons = of_history(*ancestry, signature);
     let broken = |f: &Finding| f.severity == Severity::Error && f.rule != NO_DOCUMENTS;
     if set.documents.is_empty() && !set.findings.iter().any(broken) {
         reasons.push(HoldReason::Empty);
@@ -91,6 +83,20 @@ pub fn reasons(candidate: &Candidate<'_>, vanish: u8) -> Vec<HoldReason> {
         reasons.extend(vanished(in_force, set, vanish));
         reasons.extend(moved(in_force, set));
         reasons.extend(count_drops(in_force, set));
+    }
+    reasons
+}
+
+/// Those of them that do not hang on what the files of the commit say.
+pub fn of_history(ancestry: Ancestry, signature: &Signature) -> Vec<HoldReason> {
+    let mut reasons = Vec::new();
+    match ancestry {
+        Ancestry::Diverged => reasons.push(HoldReason::NotDescendant),
+        Ancestry::Older => reasons.push(HoldReason::Older),
+        Ancestry::First | Ancestry::Same | Ancestry::Descendant => {}
+    }
+    if let Signature::Untrusted(why) = signature {
+        reasons.push(HoldReason::Signature { why: why.clone() });
     }
     reasons
 }

@@ -333,8 +333,11 @@ impl Repository {
         let said = git.run(&words, &[], limit)?;
         if said.code != Some(0) {
             return Ok(Signature::Untrusted(match said.words.as_str() {
-                "" => "it carries none".to_owned(),
-                words => words.to_owned(),
+                "" => "there is none".to_owned(),
+                words => format!(
+                    "no key that {} or the keyring allows made it ({words})",
+                    absolute.display()
+                ),
             }));
         }
         // A good signature of a key that nobody vouches for also ends with 0: `U`.
