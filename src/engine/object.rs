@@ -240,6 +240,7 @@ impl AppRun<'_> {
                 if driver.is_built_upon(step) {
                     let fact = applied_fact(step, &detail, self.engine.cell.clock.now());
                     memory.facts.insert(applied_word(step), fact);
+                    memory.facts.remove(&given_up_word(step));
                 }
                 let outcome = NewOutcome {
                     memory: Some(memory.clone()),
@@ -440,6 +441,12 @@ impl AppRun<'_> {
 /// is built upon.
 pub(super) fn applied_word(step: &Step) -> String {
     format!("applied:{}", step.operation)
+}
+
+/// The word for a write of that sort that was given up: its request may still be on its way, from a
+/// machine that a host has stopped.
+pub(super) fn given_up_word(step: &Step) -> String {
+    format!("givenUp:{}", step.operation)
 }
 
 /// What is remembered of it; `at` is when its outcome was known.

@@ -6,7 +6,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use super::Engine;
-use super::object::{SETTLING_BOUND, applied_fact, applied_word};
+use super::object::{SETTLING_BOUND, applied_fact, applied_word, given_up_word};
 use crate::aws::door::CALL_TIMEOUT;
 use crate::kinds::{KINDS, LateEffect, Policy};
 use crate::model::change::{Drift, Step};
@@ -71,11 +71,15 @@ impl Engine {
                 after
                     .facts
                     .insert(applied_word(step), applied_fact(step, &detail, now));
+                after.facts.remove(&given_up_word(step));
             }
-        } else if let (Some(step), Some(driver)) = (&step, self.driver(&key.kind))
-            && driver.late_effect(step) == LateEffect::Hides
-        {
-            after.given_up.push(open.clone());
+        } else if let (Some(step), Some(driver)) = (&step, self.driver(&key.kind)) {
+            if driver.late_effect(step) == LateEffect::Hides {
+                after.given_up.push(open.clone());
+            } else if driver.is_built_upon(step) {
+                let fact = applied_fact(step, &Tree::Null, open.at);
+                after.facts.insert(given_up_word(step), fact);
+            }
         }
         let settled = store
             .settle(

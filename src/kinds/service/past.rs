@@ -1,7 +1,7 @@
 //! The past: what our own earlier writes to a service were, and what became of them.
 //!
-//! Pure: reads the facts that the engine keeps of applied steps, `applied:<operation>`, each
-//! `{step, result, at}`.
+//! Pure: reads the facts that the engine keeps of applied steps, `applied:<operation>`, and of given-up
+//! ones, `givenUp:<operation>`, each `{step, result, at}`.
 
 use jiff::{SignedDuration, Timestamp};
 use serde_json::json;
@@ -86,7 +86,23 @@ fn perhaps_written(memory: &ObjectMemory) -> Option<Written> {
     if open.operation != "ecs.UpdateService" {
         return None;
     }
-    let step = open.step.get("detail");
+    unanswered(memory, open.step.get("detail"), open.at)
+}
+
+/// The newest UpdateService that was given up, as it is if it had its effect after that.
+fn perhaps_late(memory: &ObjectMemory) -> Option<Written> {
+    let fact = memory.facts.get("givenUp:ecs.UpdateService");
+    let at = instant(fact)?;
+    // What was registered since is another write's.
+    let registered = memory.facts.get("applied:ecs.RegisterTaskDefinition");
+    let step = fact?.get("step");
+    if text(step, "taskDefinition").is_none() && instant(registered).is_none_or(|r| r > at) {
+        return None;
+    }
+    unanswered(memory, step, at)
+}
+
+fn unanswered(memory: &ObjectMemory, step: Option<&Tree>, at: Timestamp) -> Option<Written> {
     let registered = applied(memory, "ecs.RegisterTaskDefinition", "result");
     Some(Written {
         base: text(step, "base")?,
@@ -94,7 +110,7 @@ fn perhaps_written(memory: &ObjectMemory) -> Option<Written> {
         revision: text(step, "taskDefinition").or_else(|| text(registered, "taskDefinitionArn"))?,
         replaced: text(step, REPLACES),
         deployment: None,
-        at: Some(open.at),
+        at: Some(at),
     })
 }
 
@@ -178,10 +194,14 @@ pub fn is_ours(written: &Written, primary: &Deployment) -> bool {
 /// it was deployed between our last reading and our write.
 pub fn overtaken(facts: &Facts, memory: &ObjectMemory) -> Option<String> {
     let primary = facts.primary()?;
-    let written = [perhaps_written(memory), written(memory)]
-        .into_iter()
-        .flatten()
-        .find(|written| is_ours(written, primary))?;
+    let written = [
+        perhaps_written(memory),
+        written(memory),
+        perhaps_late(memory),
+    ]
+    .into_iter()
+    .flatten()
+    .find(|written| is_ours(written, primary))?;
     // Remembered from a look at which its deployment still showed.
     if let Some(known) = memory.facts.get("overtaken")
         && text(Some(known), "by").as_deref() == Some(primary.task_definition.as_str())

@@ -332,6 +332,48 @@ fn a_foreign_revision_is_seen_while_the_write_that_overtook_it_has_no_outcome_ye
 }
 
 #[test]
+fn a_foreign_revision_is_put_back_that_a_write_overtook_which_had_been_given_up() {
+    let mut world = world();
+    world.service["taskDefinition"] = json!(arn(8));
+    world.revision = task_definition(8, "512", "1024", ours(json!([])));
+    world.service["deployments"] = json!([
+        deployment("PRIMARY", 8, "IN_PROGRESS", 1),
+        deployment("ACTIVE", 9, "IN_PROGRESS", 2),
+        deployment("ACTIVE", 7, "COMPLETED", 600),
+    ]);
+    world.others = vec![
+        task_definition(9, "512", "1024", json!([])),
+        task_definition(7, "256", "512", json!([])),
+    ];
+    let given_up = |detail: Value| json!({"step": detail, "result": null, "at": now()});
+    let named = json!({"base": arn(7), "size": size(512, 1024), "taskDefinition": arn(8)});
+    let word = "givenUp:ecs.UpdateService".to_owned();
+    world.memory.facts.insert(word.clone(), given_up(named));
+    let decision = world.decide(bigger());
+    assert_eq!(only(&decision).detail["taskDefinition"], json!(arn(9)));
+    // Of one that was to use what its first half registered, too, unless that is another's by now.
+    let unnamed = given_up(json!({"base": arn(7), "size": size(512, 1024)}));
+    let registered = |at: Timestamp| {
+        json!({
+            "step": {"base": arn(7), "size": size(512, 1024)},
+            "result": {"taskDefinitionArn": arn(8)}, "at": at,
+        })
+    };
+    world.memory.facts.insert(word, unnamed);
+    for (at, put_back) in [
+        (now() - jiff::SignedDuration::from_secs(1), true),
+        (now() + jiff::SignedDuration::from_secs(1), false),
+    ] {
+        let word = "applied:ecs.RegisterTaskDefinition".to_owned();
+        world.memory.facts.insert(word, registered(at));
+        assert_eq!(
+            world.decide(bigger()).more_drift.len(),
+            usize::from(put_back)
+        );
+    }
+}
+
+#[test]
 fn somebodys_return_to_our_revision_is_not_taken_for_our_write() {
     let mut world = world().written();
     world.service["taskDefinition"] = json!(arn(8));
