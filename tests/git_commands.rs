@@ -193,6 +193,12 @@ fn rollback_pins_an_app_to_a_commit_or_an_entry_until_it_is_let_go() {
     bench.run(["apply", "--yes", "--no-wait"]).expect(0);
     assert_eq!(live(&bench), 3);
     bench.run(["unpin", "shop", "--reason", "mended"]).expect(0);
+    let status = bench.run(["source", "status"]);
+    assert!(
+        out(&status).contains("shop was unpinned on") && out(&status).contains(": mended"),
+        "{}",
+        status.all()
+    );
     bench.run(["apply", "--yes", "--no-wait"]).expect(0);
     assert_eq!(live(&bench), 4);
     let again = bench.run(["unpin", "shop"]).expect(1);

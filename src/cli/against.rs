@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context as _, bail};
+use anyhow::{Context as _, bail, ensure};
 
 use super::args::{Format, PlanArgs};
 use super::context::{Context, environment};
@@ -36,6 +36,12 @@ pub async fn run(
     let revision = url::revision(revision).map_err(anyhow::Error::msg)?;
     let folder = folder(context, args);
     let environment = environment(&args.folder, &context.settings);
+    ensure!(
+        folder.is_dir(),
+        "there is no folder {} to be compared with {revision}; name the one of the desired state, as in \
+         `evenkeel plan FOLDER --against {revision}`",
+        folder.display()
+    );
     let (commits, commit) = found(context, &folder, &revision).await?;
     let old = commits.in_environment(environment).set(&commit).await?;
     let new = load_in(&folder, environment);

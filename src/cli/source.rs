@@ -34,18 +34,22 @@ pub async fn run(settings: Option<&Path>, args: &SourceArgs) -> anyhow::Result<E
             let context = Context::open(settings, aws, Intent::Look).await?;
             let (mut source, remote) = open(&context, Recording::No)?;
             let set = source.load().await;
-            let record = context.store()?.source(&remote.id()).await?.record;
+            let store = context.store()?;
+            let record = store.source(&remote.id()).await?.record;
+            let pins = store.pin_rows().await?;
             let state = set.source.clone().unwrap_or_default();
             print(&match format.format {
                 Format::Text => {
                     findings::text(&set.findings)
                         + &render::status(&remote.shown(), &record, &state)
+                        + &render::unpinned(&pins)
                 }
                 Format::Markdown => render::markdown(&state),
                 Format::Json => json::text(&serde_json::json!({
                     "version": 1,
                     "source": remote.shown(),
                     "record": record,
+                    "pins": pins,
                     "state": state,
                 })),
             })?;

@@ -134,7 +134,12 @@ impl GitSource {
         let read = read.map_err(|error| error.to_string())?;
         // Where nobody records, one who only looks goes by what it saw itself.
         Ok(match (self.recording, &read.record.good) {
-            (Recording::No, None) => self.known.clone(),
+            (Recording::No, None) => {
+                let mut known = self.known.clone();
+                // A person's word counts before anybody has recorded what comes of it.
+                known.record.acknowledged = read.record.acknowledged;
+                known
+            }
             _ => read,
         })
     }

@@ -188,10 +188,13 @@ impl Telemetry {
                     message,
                 }) => tracing::info!(rule, file, "no longer so: {message}"),
                 Item::Object(object) => log_object(object),
-                Item::Source(line) => match line.severity {
-                    Severity::Error => tracing::error!(commit = line.commit, "{}", line.text),
-                    Severity::Warning => tracing::info!(commit = line.commit, "{}", line.text),
-                },
+                Item::Source(line) => {
+                    let commit = (!line.commit.is_empty()).then_some(line.commit);
+                    match line.severity {
+                        Severity::Error => tracing::error!(commit, "{}", line.text),
+                        Severity::Warning => tracing::info!(commit, "{}", line.text),
+                    }
+                }
             }
         }
     }

@@ -18,6 +18,7 @@ use super::stake::{Severity, Stake};
 use super::status::{ConditionKind, ObjectStatus, Truth};
 use super::survey::Coverage;
 use super::trail::role;
+use super::tree::Tree;
 
 /// A report.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -287,12 +288,20 @@ fn line(record: DriftRecord, standing: bool, now: Timestamp) -> Line {
 /// What stands beside a document, and what AWS makes right by itself, is worth a look and no more.
 fn severity(record: &DriftRecord) -> Severity {
     match record.kind {
+        // What may stop every task of a service is no trifle, whoever set it up.
+        DriftKind::Unmanaged if stops_all(&record.live) => Severity::High,
         DriftKind::Unmanaged | DriftKind::Pending => Severity::Low,
         DriftKind::Suspended => Severity::Medium,
         DriftKind::Changed | DriftKind::Missing | DriftKind::Contested => {
             Stake::severity(record.at_risk)
         }
     }
+}
+
+/// Whether it is a scheduled action that leaves no task.
+fn stops_all(live: &Tree) -> bool {
+    let most = live.get("maxCapacity").and_then(Tree::as_u64);
+    most == Some(0)
 }
 
 fn state(plan: &Plan) -> State {

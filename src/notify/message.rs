@@ -132,6 +132,8 @@ fn body(about: &About, topic: Topic) -> Vec<String> {
 fn value(tree: &Tree) -> String {
     match tree {
         Tree::Null => "not set".to_owned(),
+        // In quotes: a value may be the word `missing`.
+        Tree::String(_) => short(&tree.to_string()),
         other => short(&shown(other)),
     }
 }

@@ -2,11 +2,14 @@
 //!
 //! Pure: a value in, text out.
 
+use std::collections::BTreeMap;
+
 use anstyle::Style;
 
 use super::layout::{BAD, DIM, WARN, flow, hanging, paint};
 use super::markdown::escape;
 use crate::model::source::{HoldReason, SourceHold, SourceRecord, SourceState, Why};
+use crate::store::PinRow;
 
 /// What stands above a plan.
 pub fn text(source: &SourceState) -> String {
@@ -111,6 +114,21 @@ pub fn markdown(source: &SourceState) -> String {
     }
     if !source.apps.is_empty() {
         out.push('\n');
+    }
+    out
+}
+
+/// Who let go of which app, and why.
+pub fn unpinned(rows: &BTreeMap<String, PinRow>) -> String {
+    let mut out = String::new();
+    for (app, row) in rows.iter().filter(|(_, row)| row.pin.is_none()) {
+        let line = format!(
+            "{app} was unpinned on {} by {}: {}",
+            row.at.strftime("%Y-%m-%d %H:%MZ"),
+            row.by,
+            row.reason
+        );
+        hanging(&mut out, 2, "", &line);
     }
     out
 }

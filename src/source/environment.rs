@@ -229,8 +229,9 @@ impl Environments {
         };
         let having = self.having.get(name);
         let having = having.map_or_else(String::new, |names| {
+            let have = if names.len() == 1 { "has" } else { "have" };
             format!(
-                " ({} has it)",
+                " ({} {have} it)",
                 list(names.iter().map(String::as_str), SHOWN)
             )
         });

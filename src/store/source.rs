@@ -115,14 +115,23 @@ impl Store {
     /// # Errors
     /// The store's, and a row that cannot be read: an app whose pin is forgotten would move.
     pub async fn pins(&self) -> Result<BTreeMap<String, Pin>, StoreError> {
+        let rows = self.pin_rows().await?.into_values();
+        let held = rows.filter_map(|row| row.pin);
+        Ok(held.map(|pin| (pin.app.clone(), pin)).collect())
+    }
+
+    /// What the rows of all pins say, by app: of one that was let go who did it, and why.
+    ///
+    /// # Errors
+    /// As [`Self::pins`].
+    pub async fn pin_rows(&self) -> Result<BTreeMap<String, PinRow>, StoreError> {
         let pk = self.estate();
         let mut pins = BTreeMap::new();
         for item in self.table.rows_of(&pk, rows::PIN).await? {
-            let row: PinRow = rows::json_of(&item, rows::BODY)
-                .map_err(|why| self.table.corrupt(&pk, rows::PIN, why))?;
-            if let Some(pin) = row.pin {
-                pins.insert(pin.app.clone(), pin);
-            }
+            let corrupt = |why| self.table.corrupt(&pk, rows::PIN, why);
+            let row: PinRow = rows::json_of(&item, rows::BODY).map_err(corrupt)?;
+            let sk = rows::text_of(&item, "sk").map_err(corrupt)?;
+            pins.insert(sk.trim_start_matches(rows::PIN).to_owned(), row);
         }
         Ok(pins)
     }
