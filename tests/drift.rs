@@ -446,6 +446,59 @@ async fn a_row_that_landed_after_its_drift_had_ended_is_taken_away_again() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn an_alarm_of_an_owned_service_that_no_document_names_is_recorded_with_its_author() {
+    let rig = rig().await;
+    let set = load(WEB);
+    look(&rig.engine, &set).await;
+    rest(&rig, 16).await;
+    look(&rig.engine, &set).await;
+    assert_eq!(records(&rig).await, []);
+    let call = |operation: &str, input: serde_json::Value| {
+        rig.twin.world(|w| {
+            w.acting_as("dana", |w| w.call("cloudwatch", operation, &input))
+                .unwrap();
+        });
+    };
+    call(
+        "PutMetricAlarm",
+        json!({
+            "AlarmName": "by hand", "Namespace": "AWS/ECS", "MetricName": "CPUUtilization",
+            "Dimensions": [
+                {"Name": "ClusterName", "Value": "main"}, {"Name": "ServiceName", "Value": "web"},
+            ],
+            "Statistic": "Average", "Period": 60, "EvaluationPeriods": 1, "Threshold": 90.0,
+            "ComparisonOperator": "GreaterThanThreshold",
+        }),
+    );
+    rest(&rig, 16).await;
+    look(&rig.engine, &set).await;
+    let found = records(&rig).await;
+    assert_eq!(found.len(), 1, "{found:#?}");
+    assert_eq!(found[0].kind, DriftKind::Unmanaged);
+    assert_eq!(found[0].path.segments(), ["spec", "alarms", "by hand"]);
+    assert_eq!(found[0].origin, Origin::Live);
+    rest(&rig, 20).await;
+    rig.engine.name_authors().await.unwrap();
+    let Authorship::Named(author) = &records(&rig).await[0].author else {
+        panic!("{:#?}", records(&rig).await);
+    };
+    assert!(author.principal.ends_with("user/dana"), "{author:?}");
+    // Neither a list that is refused nor a replica that has none yet ends it.
+    call("DeleteAlarms", json!({"AlarmNames": ["by hand"]}));
+    let denied = TwinError::client("AccessDeniedException", "no");
+    rig.twin
+        .world(|w| w.faults.errors("cloudwatch.DescribeAlarms", 1, &denied));
+    look(&rig.engine, &set).await;
+    let other = rig.another(8).await;
+    look(&other, &set).await;
+    assert_eq!(records(&rig).await[0].end, None);
+    rest(&rig, 16).await;
+    look(&rig.engine, &set).await;
+    let end = records(&rig).await[0].end.clone().unwrap();
+    assert_eq!(end.how, How::SetRight);
+}
+
+#[tokio::test(start_paused = true)]
 async fn what_is_known_of_an_older_episode_touches_no_newer_one() {
     let rig = rig().await;
     let set = load(WEB);

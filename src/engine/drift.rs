@@ -9,6 +9,7 @@ use jiff::{SignedDuration, Timestamp};
 use super::Engine;
 use super::conditions::READ_ANEW_AFTER;
 use super::episodes::{Tracked, episode};
+use super::strangers::{Found, is_stranger};
 use crate::kinds;
 use crate::model::document::DesiredSet;
 use crate::model::drift::{Authorship, Before, DriftKind, DriftRecord, End, How, Sighting};
@@ -77,8 +78,10 @@ impl Engine {
         for app in apps {
             self.read_drift(store, set, app, plan.made_at).await?;
         }
+        let strangers = self.strangers(set).await;
         for object in &plan.objects {
-            self.record_object(store, set, object, plan.made_at, opened)
+            let beside = strangers.as_deref();
+            self.record_object(store, set, (object, beside), plan.made_at, opened)
                 .await?;
         }
         self.withdraw_the_undocumented(store, set, plan.made_at)
@@ -134,19 +137,24 @@ impl Engine {
         &self,
         store: &Store,
         set: &DesiredSet,
-        object: &ObjectPlan,
+        (object, beside): (&ObjectPlan, Option<&Found>),
         now: Timestamp,
         opened: &mut Vec<DriftRecord>,
     ) -> Result<(), StoreError> {
         let Some(kind) = kinds::kind(&object.key.kind) else {
             return Ok(());
         };
-        let Some(seen) = sightings(kind, object) else {
+        let Some(mut seen) = sightings(kind, object) else {
             return Ok(());
         };
+        let strangers = beside.and_then(|found| found.of.get(&object.key));
+        seen.extend(strangers.into_iter().flatten().cloned());
         let generation = generation(set, &object.key);
         let mut open = Vec::new();
         for tracked in self.drifts.open_of(&object.key) {
+            if beside.is_none() && is_stranger(&tracked.record.path) {
+                continue;
+            }
             // What differs again after a pass had found it in order is another episode.
             let again = tracked.mended.is_some_and(|at| at < now);
             if again || !seen.iter().any(|s| s.path == tracked.record.path) {
@@ -160,7 +168,13 @@ impl Engine {
             match standing {
                 Some(tracked) => self.saw(store, tracked, sighting, now).await?,
                 None => {
-                    let before = self.before(&object.key, now);
+                    let before = match is_stranger(&sighting.path) {
+                        true => beside.and_then(|found| found.before).map(|at| Before {
+                            at,
+                            generation: generation.clone(),
+                        }),
+                        false => self.before(&object.key, now),
+                    };
                     let record =
                         DriftRecord::open(&object.key, sighting, before.as_ref(), &generation, now);
                     let record = match store.open_drift(&record).await? {

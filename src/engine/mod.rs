@@ -24,11 +24,13 @@ mod object;
 pub mod observe;
 pub mod pinned_folder;
 pub mod progress;
+mod remembered;
 pub mod report;
 pub mod resolve;
 pub mod rollout;
 pub mod secret;
 mod source_news;
+mod strangers;
 pub mod survey;
 pub mod telemetry;
 pub mod trail;
@@ -72,6 +74,7 @@ pub struct Engine {
     book: conditions::Book,
     drifts: episodes::Drifts,
     trail: trail::Trail,
+    listing: strangers::Listing,
     /// What no document can pass.
     ceiling: ChangePolicy,
     /// What the last look knew of policies and pauses.
@@ -93,6 +96,7 @@ impl Engine {
             book: conditions::Book::default(),
             drifts: episodes::Drifts::default(),
             trail: trail::Trail::default(),
+            listing: strangers::Listing::default(),
             ceiling: ChangePolicy::default(),
             controlled: Mutex::default(),
         }

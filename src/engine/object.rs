@@ -4,14 +4,13 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use jiff::Timestamp;
-
 use super::app::{AppFault, AppRun};
 use super::apply::{Pinned, untouched};
 use super::approach::{Done, Repair, was_shown};
 use super::drift::generation;
 use super::gate::Verdict;
 use super::progress::Event;
+use super::remembered::{applied_fact, applied_word, given_up_word};
 use crate::aws::budget::RateToken;
 use crate::aws::door::outlasts_a_write;
 use crate::aws::fault::Fault;
@@ -435,21 +434,4 @@ impl AppRun<'_> {
             memory.writes.drain(..excess);
         }
     }
-}
-
-/// Under which word the newest application of an operation is remembered, of those that something
-/// is built upon.
-pub(super) fn applied_word(step: &Step) -> String {
-    format!("applied:{}", step.operation)
-}
-
-/// The word for a write of that sort that was given up: its request may still be on its way, from a
-/// machine that a host has stopped.
-pub(super) fn given_up_word(step: &Step) -> String {
-    format!("givenUp:{}", step.operation)
-}
-
-/// What is remembered of it; `at` is when its outcome was known.
-pub(super) fn applied_fact(step: &Step, detail: &Tree, at: Timestamp) -> Tree {
-    serde_json::json!({"step": step.detail, "result": detail, "at": at})
 }

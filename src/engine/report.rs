@@ -10,6 +10,7 @@ use jiff::Timestamp;
 use super::Engine;
 use super::drift::generation;
 use super::source_news::{IN_FORCE, told};
+use super::strangers::{Strangers, claims, is_stranger, strangers};
 use crate::kinds::{self, Policy};
 use crate::model::document::DesiredSet;
 use crate::model::drift::DriftRecord;
@@ -18,7 +19,7 @@ use crate::model::plan::Plan;
 use crate::model::report::{Material, Report};
 use crate::model::scope::Scope;
 use crate::model::status::ObjectStatus;
-use crate::model::survey::Coverage;
+use crate::model::survey::{Coverage, Sort};
 use crate::plan::control::{LEASH, PAUSED};
 use crate::plan::sightings::sightings;
 use crate::store::StoreError;
@@ -66,7 +67,13 @@ impl Engine {
             Some(end) => end.at >= asked.since,
             None => true,
         });
-        let mut records = standing(set, &plan, recorded);
+        let survey = match asked.scope == Scope::all() {
+            true => self.survey(set).await,
+            false => self.survey_alarms().await,
+        };
+        let claims = claims(set);
+        let strangers = strangers(&survey, &claims);
+        let mut records = standing(set, &plan, strangers.as_ref(), recorded);
         let mut unnamed: Vec<DriftRecord> = records.iter().map(|(r, _)| r.clone()).collect();
         if let Some(why) = self.fill_in_authors(set, &mut unnamed).await {
             notes.push(format!("who did it could not be looked up: {why}"));
@@ -94,8 +101,10 @@ impl Engine {
             notes.push(format!("the history of {app} could not be read: {why}"));
         }
         let coverage = if asked.scope == Scope::all() {
-            Some(Coverage::of(&self.survey(set).await, &claims(set)))
+            Some(Coverage::of(&survey, &claims))
         } else {
+            let fault = survey.faults.get(&Sort::Alarm);
+            notes.extend(fault.map(|why| format!("the alarms could not be listed: {why}")));
             None
         };
         Ok(Report::of(Material {
@@ -114,11 +123,18 @@ impl Engine {
 
 /// What is recorded, each open one with whether `plan` still shows it, and what `plan` shows that is
 /// not recorded.
-fn standing(set: &DesiredSet, plan: &Plan, recorded: Vec<DriftRecord>) -> Vec<(DriftRecord, bool)> {
+fn standing(
+    set: &DesiredSet,
+    plan: &Plan,
+    strangers: Option<&Strangers>,
+    recorded: Vec<DriftRecord>,
+) -> Vec<(DriftRecord, bool)> {
     let mut records: Vec<(DriftRecord, bool)> = Vec::new();
     let mut shown = BTreeMap::new();
     for object in &plan.objects {
         let seen = kinds::kind(&object.key.kind).and_then(|kind| sightings(kind, object));
+        let beside = strangers.and_then(|all| all.get(&object.key));
+        let seen = seen.map(|seen| [seen, beside.cloned().unwrap_or_default()].concat());
         shown.insert(&object.key, seen);
     }
     let mut known = BTreeSet::new();
@@ -127,7 +143,11 @@ fn standing(set: &DesiredSet, plan: &Plan, recorded: Vec<DriftRecord>) -> Vec<(D
         if record.end.is_none() {
             let seen = shown.get(&record.key).and_then(Option::as_ref);
             let sighting = seen.and_then(|s| s.iter().find(|s| s.path == record.path));
-            if let Some(sighting) = sighting {
+            if strangers.is_none() && is_stranger(&record.path) {
+                // Nothing tells that it is gone.
+                stands = true;
+                known.insert((record.key.clone(), record.path.clone()));
+            } else if let Some(sighting) = sighting {
                 stands = true;
                 record = record.seen(sighting, plan.made_at).unwrap_or(record);
                 record.last_seen = plan.made_at;
@@ -147,17 +167,4 @@ fn standing(set: &DesiredSet, plan: &Plan, recorded: Vec<DriftRecord>) -> Vec<(D
         }
     }
     records
-}
-
-/// What the documents speak for.
-fn claims(set: &DesiredSet) -> BTreeMap<String, ResourceKey> {
-    set.documents
-        .values()
-        .filter_map(|document| Some((document, kinds::kind(&document.key.kind)?)))
-        .flat_map(|(document, kind)| {
-            let key = &document.key;
-            let claims = kind.claims(document, set).into_iter();
-            claims.map(|claim| (claim, key.clone()))
-        })
-        .collect()
 }

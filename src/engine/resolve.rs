@@ -6,7 +6,8 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use super::Engine;
-use super::object::{SETTLING_BOUND, applied_fact, applied_word, given_up_word};
+use super::object::SETTLING_BOUND;
+use super::remembered::{applied_fact, applied_word, given_up_word};
 use crate::aws::door::CALL_TIMEOUT;
 use crate::kinds::{KINDS, LateEffect, Policy};
 use crate::model::change::{Drift, Step};

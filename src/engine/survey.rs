@@ -55,6 +55,16 @@ impl Engine {
         survey
     }
 
+    /// Lists the alarms alone.
+    pub(super) async fn survey_alarms(&self) -> Survey {
+        let mut survey = Survey::default();
+        match self.alarms().await {
+            Ok(standing) => survey.standing = standing,
+            Err(error) => drop(survey.faults.insert(Sort::Alarm, error.to_string())),
+        }
+        survey
+    }
+
     async fn services_of(&self, cluster: String) -> Listed {
         let cluster = cluster.as_str();
         paged(|token| async move {

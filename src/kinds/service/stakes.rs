@@ -79,6 +79,7 @@ pub fn changed_by(path: &FieldPath) -> &'static [&'static str] {
             "application-autoscaling.DeregisterScalableTarget",
         ],
         ["tags", ..] => &["ecs.TagResource", "ecs.UntagResource"],
+        ["alarms", ..] => &["cloudwatch.PutMetricAlarm"],
         [_, ..] => &["ecs.UpdateService"],
         [] => &["ecs.DeleteService"],
     }
@@ -100,7 +101,9 @@ pub fn set_by(path: &FieldPath) -> &'static [&'static str] {
 pub fn named_in_call(path: &FieldPath) -> Option<&str> {
     let names: Vec<&str> = path.segments().iter().map(String::as_str).collect();
     match names.get(1..).unwrap_or_default() {
-        ["scaling", "targetTracking" | "scheduled", name, ..] | ["tags", name] => Some(name),
+        ["scaling", "targetTracking" | "scheduled", name, ..] | ["tags" | "alarms", name] => {
+            Some(name)
+        }
         _ => None,
     }
 }
