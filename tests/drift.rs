@@ -10,6 +10,7 @@ use std::time::Duration;
 use evenkeel::engine::Engine;
 use evenkeel::engine::apply::Wait;
 use evenkeel::engine::controller::{Desired, Observer, RunOptions, run};
+use evenkeel::engine::desired::load_files;
 use evenkeel::engine::progress::Silent;
 use evenkeel::engine::telemetry::Telemetry;
 use evenkeel::kinds::{Allow, Policy};
@@ -491,6 +492,15 @@ async fn an_alarm_of_an_owned_service_that_no_document_names_is_recorded_with_it
     look(&rig.engine, &set).await;
     let other = rig.another(8).await;
     look(&other, &set).await;
+    assert_eq!(records(&rig).await[0].end, None);
+    // Nor does one beside a document that does not load, which may be that of the alarm.
+    rest(&rig, 16).await;
+    let broken = format!(
+        "{WEB}---\napiVersion: evenkeel/v1alpha1\nkind: Alarm\nmetadata: {{app: x, name: y}}\nspec: 1\n"
+    );
+    let broken = load_files([("test.yaml", broken.as_bytes())]);
+    assert!(broken.frozen.holds("x"));
+    look(&rig.engine, &broken).await;
     assert_eq!(records(&rig).await[0].end, None);
     rest(&rig, 16).await;
     look(&rig.engine, &set).await;

@@ -72,7 +72,7 @@ impl Engine {
             false => self.survey_alarms().await,
         };
         let claims = claims(set);
-        let strangers = strangers(&survey, &claims);
+        let strangers = strangers(&survey, set, &claims);
         let mut records = standing(set, &plan, strangers.as_ref(), recorded);
         let mut unnamed: Vec<DriftRecord> = records.iter().map(|(r, _)| r.clone()).collect();
         if let Some(why) = self.fill_in_authors(set, &mut unnamed).await {

@@ -12,7 +12,7 @@ use serde_json::json;
 
 use super::Engine;
 use crate::kinds;
-use crate::model::document::DesiredSet;
+use crate::model::document::{DesiredSet, Frozen};
 use crate::model::drift::{DriftKind, Sighting};
 use crate::model::key::ResourceKey;
 use crate::model::stake::Stake;
@@ -52,12 +52,14 @@ pub(super) fn is_stranger(path: &FieldPath) -> bool {
     path.segments().len() == 3 && path.segments()[..2] == ["spec", "alarms"]
 }
 
-/// Those that a survey shows; `None` where the alarms could not be listed.
+/// Those that a survey shows; `None` where the alarms could not be listed, or where a document that did
+/// not load may name one of them.
 pub(super) fn strangers(
     survey: &Survey,
+    set: &DesiredSet,
     claims: &BTreeMap<String, ResourceKey>,
 ) -> Option<Strangers> {
-    if survey.faults.contains_key(&Sort::Alarm) {
+    if survey.faults.contains_key(&Sort::Alarm) || set.frozen != Frozen::None {
         return None;
     }
     let mut found = Strangers::new();
@@ -109,7 +111,7 @@ impl Engine {
             }
             listed.due = Some(now + LISTED_EVERY);
         }
-        let found = strangers(&self.survey_alarms().await, &claims(set));
+        let found = strangers(&self.survey_alarms().await, set, &claims(set));
         let mut listed = listed();
         if let Some(of) = found {
             let before = listed.found.as_ref().map(|before| before.at);
