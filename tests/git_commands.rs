@@ -328,6 +328,25 @@ fn rollback_works_for_a_folder_in_a_work_tree_and_asks_before_it_writes() {
 }
 
 #[test]
+fn a_plan_by_the_last_commit_of_a_remote_that_is_gone_is_not_in_order() {
+    let repository = Repository::new();
+    repository.publish(&count(2));
+    let bench = bench(&repository, "");
+    bench.run(["apply", "--yes", "--no-wait"]).expect(0);
+    bench.run(["plan"]).expect(0);
+    let away = repository.folder().join("origin.git");
+    std::fs::rename(&away, repository.folder().join("away")).unwrap();
+    let plan = bench.run(["plan"]).expect(3);
+    assert!(out(&plan).contains("what is newest:"), "{}", plan.all());
+    let markdown = bench.run(["plan", "--format", "markdown"]).expect(3);
+    assert!(
+        markdown.out.contains("the newest commit is not known"),
+        "{}",
+        markdown.out
+    );
+}
+
+#[test]
 fn a_plan_against_a_revision_tells_the_change_from_the_drift_that_was_there() {
     let repository = Repository::new();
     repository.publish(&count(4));

@@ -78,7 +78,7 @@ pub enum Command {
     Check(CheckArgs),
     /// Show what differs from the documents and what would be written.
     #[command(
-        after_help = "Signs: ~ update, + create, ! held back. Exit 0 in order, 2 drift, 3 held only, 1 error.\n\nExamples:\n  evenkeel plan --app shop\n  evenkeel plan --target shop/Service/web --format json\n  evenkeel plan --out plan.json && evenkeel apply --plan plan.json\n  evenkeel plan --against origin/main --format markdown"
+        after_help = "Signs: ~ update, + create, ! held back. Exit 0 in order, 2 drift, 3 held only,\nor the newest commit is not known, 1 error.\n\nExamples:\n  evenkeel plan --app shop\n  evenkeel plan --target shop/Service/web --format json\n  evenkeel plan --out plan.json && evenkeel apply --plan plan.json\n  evenkeel plan --against origin/main --format markdown"
     )]
     Plan(PlanArgs),
     /// Converge once: plan, ask, write, wait for rollouts.

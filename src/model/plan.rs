@@ -161,7 +161,10 @@ impl Plan {
             Verdict::Wrong
         } else if self.summary.changes > 0 {
             Verdict::Drift
-        } else if self.summary.blocked + self.summary.deferred > 0 || self.source_is_held() {
+        } else if self.summary.blocked + self.summary.deferred > 0
+            || self.source_is_held()
+            || self.newest_is_unknown()
+        {
             Verdict::Held
         } else {
             Verdict::InOrder
@@ -171,6 +174,11 @@ impl Plan {
     /// Whether the newest commit waits for a person's word.
     pub fn source_is_held(&self) -> bool {
         self.source.as_ref().is_some_and(|s| s.held.is_some())
+    }
+
+    /// Whether the newest commit is not known: then that all is as the last one says is not all.
+    pub fn newest_is_unknown(&self) -> bool {
+        self.source.as_ref().is_some_and(|s| s.unread.is_some())
     }
 
     /// The part of `key`.

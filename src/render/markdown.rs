@@ -34,7 +34,10 @@ pub fn plan(plan: &Plan) -> String {
         Verdict::InOrder => format!("in order ({})", count(s.in_sync, "object")),
         Verdict::Wrong => count(s.errors, "error"),
         Verdict::Drift => format!("{} to write", count(s.changes, "object")),
-        Verdict::Held if s.blocked + s.deferred == 0 => "the source is on hold".to_owned(),
+        Verdict::Held if s.blocked + s.deferred == 0 => match plan.source_is_held() {
+            true => "the source is on hold".to_owned(),
+            false => "the newest commit is not known".to_owned(),
+        },
         Verdict::Held => format!("{} held back", count(s.blocked + s.deferred, "object")),
     };
     let mut out = format!("### Evenkeel: {title}\n\n");
