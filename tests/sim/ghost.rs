@@ -9,6 +9,7 @@ use evenkeel::model::entry::{Entry, GENESIS, Outcome, Record};
 use evenkeel::model::key::ResourceKey;
 use evenkeel::model::memory::SETTLING_BOUND;
 
+use super::READ_LAG_MOST;
 use super::estate::AppWish;
 use super::happening::{Happening, Touch, Who, objects_of};
 
@@ -87,7 +88,8 @@ pub struct Write {
     pub who: Who,
     pub sent: usize,
     pub landed: usize,
-    /// Whether it landed when an effect would long have had to show: such a one is looked for afterwards.
+    /// Whether it landed so late that what is looked up when an effect has to show need not show it: such a
+    /// one is looked for afterwards.
     pub beyond: bool,
     /// Whether its sender has said that it does not know.
     pub unknown: bool,
@@ -201,7 +203,7 @@ impl Ghost {
                 let late = after > CALL_TIMEOUT;
                 if let Some(write) = intent.and_then(|i| self.writes.get_mut(i)) {
                     write.landed += 1;
-                    write.beyond |= after > CALL_TIMEOUT + SETTLING_BOUND;
+                    write.beyond |= after + READ_LAG_MOST > CALL_TIMEOUT + SETTLING_BOUND;
                 }
                 if sent.operation == "ecs.UpdateService" && (late || landed.again) {
                     let services = objects_of(&sent.operation, &sent.input);
