@@ -27,11 +27,11 @@ test: needs ## Run every test: unit, integration, documentation, and against the
 	@cargo test --locked --doc
 
 # Whole in continuous integration; `tests/planted/run` and longer runs are for a person to start.
-prove: needs ## Simulate 2,000 seeds, crash at every request, let every fault strike (release build)
-	@cargo build --locked --release --example sim
-	@cargo run --locked --release --quiet --example sim -- seeds 2000
-	@cargo run --locked --release --quiet --example sim -- crashes
-	@cargo run --locked --release --quiet --example sim -- faults
+prove: needs ## Simulate 2,000 seeds, crash at every request, let every fault strike (optimised build)
+	@cargo build --locked --profile dist --example sim
+	@cargo run --locked --profile dist --quiet --example sim -- seeds 2000
+	@cargo run --locked --profile dist --quiet --example sim -- crashes
+	@cargo run --locked --profile dist --quiet --example sim -- faults
 
 lint: needs ## Check format, lints, documentation, dependencies, Dockerfile and scripts
 	@.ci/run lint
