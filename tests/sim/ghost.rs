@@ -9,13 +9,14 @@ use evenkeel::model::entry::{Entry, GENESIS, Outcome, Record};
 use evenkeel::model::key::ResourceKey;
 use evenkeel::model::memory::SETTLING_BOUND;
 
-use super::READ_LAG_MOST;
 use super::estate::AppWish;
 use super::happening::{Happening, Touch, Who, objects_of};
 
 /// The past.
 #[derive(Debug, Default)]
 pub struct Ghost {
+    /// How long a reading of this run may not show an effect.
+    pub read_lag: Duration,
     pub apps: BTreeMap<String, AppGhost>,
     /// By intent.
     pub writes: BTreeMap<String, Write>,
@@ -203,7 +204,7 @@ impl Ghost {
                 let late = after > CALL_TIMEOUT;
                 if let Some(write) = intent.and_then(|i| self.writes.get_mut(i)) {
                     write.landed += 1;
-                    write.beyond |= after + READ_LAG_MOST > CALL_TIMEOUT + SETTLING_BOUND;
+                    write.beyond |= after + self.read_lag > CALL_TIMEOUT + SETTLING_BOUND;
                 }
                 if sent.operation == "ecs.UpdateService" && (late || landed.again) {
                     let services = objects_of(&sent.operation, &sent.input);

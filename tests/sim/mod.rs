@@ -52,8 +52,6 @@ use self::weather::{Frozen, Strike, Weather};
 
 /// When every run begins: a Monday noon.
 pub const START: &str = "2026-03-02T12:00:00Z";
-/// How long a reading may not show an effect, at the most.
-pub const READ_LAG_MOST: Duration = Duration::from_secs(6);
 
 /// What a run came to.
 #[derive(Debug, Default)]
@@ -147,8 +145,7 @@ async fn drive(case: &Case, keep: Keep) -> Run {
     let apps: Vec<App> = (0..1 + usize::from(dice.chance(250)))
         .map(|n| App::draw(&mut dice, n))
         .collect();
-    let some = Duration::from_millis(800);
-    let lag = *dice.pick(&[Duration::ZERO, Duration::ZERO, some, READ_LAG_MOST]);
+    let lag = Duration::from_millis(*dice.pick(&[0, 0, 800, 6_000]));
     twin.world(|w| {
         w.set_read_lag(lag);
         apps.iter().for_each(|app| app.build(w));
@@ -159,6 +156,7 @@ async fn drive(case: &Case, keep: Keep) -> Run {
         _ => None,
     };
     let stage = Stage::new(twin, clock, case.seed, weather, trace);
+    stage.ghost(|ghost| ghost.read_lag = lag);
     let _log = log::read(&stage);
     make_table(&stage).await;
     let wanted = *dice.pick(&[1, 1, 2, 2, 2, 2, 3]);
