@@ -10,7 +10,7 @@ use super::facts::{Deployment, Facts, History, Revision, family_revision, parts}
 use super::size::Size;
 use super::unmoved::REPLACES;
 use crate::model::change::Step;
-use crate::model::memory::ObjectMemory;
+use crate::model::memory::{GIVEN_UP_FOR_GOOD, ObjectMemory};
 use crate::model::tree::{Tree, to_tree};
 
 /// How long a revision that we registered is taken for the same base and size again, instead of
@@ -90,9 +90,13 @@ fn perhaps_written(memory: &ObjectMemory) -> Option<Written> {
 }
 
 /// The newest UpdateService that was given up, as it is if it had its effect after that.
-fn perhaps_late(memory: &ObjectMemory) -> Option<Written> {
+fn perhaps_late(facts: &Facts, memory: &ObjectMemory) -> Option<Written> {
     let fact = memory.facts.get("givenUp:ecs.UpdateService");
     let at = instant(fact)?;
+    // Whoever goes back to its revision long after it could come is somebody else.
+    if facts.primary()?.created_at? > at + GIVEN_UP_FOR_GOOD {
+        return None;
+    }
     // What was registered since is another write's.
     let registered = memory.facts.get("applied:ecs.RegisterTaskDefinition");
     let step = fact?.get("step");
@@ -197,7 +201,7 @@ pub fn overtaken(facts: &Facts, memory: &ObjectMemory) -> Option<String> {
     let written = [
         perhaps_written(memory),
         written(memory),
-        perhaps_late(memory),
+        perhaps_late(facts, memory),
     ]
     .into_iter()
     .flatten()

@@ -302,8 +302,8 @@ fn a_foreign_revision_that_our_return_to_another_overtook_is_put_back_too() {
     assert!(decision.steps.is_empty(), "{decision:?}");
 }
 
-#[test]
-fn a_foreign_revision_is_seen_while_the_write_that_overtook_it_has_no_outcome_yet() {
+/// Revision 8, which we made of 7, runs, and 9 of somebody else's, of this size, came right before it.
+fn overtaking(cpu: &str, memory: &str) -> World {
     let mut world = world();
     world.service["taskDefinition"] = json!(arn(8));
     world.revision = task_definition(8, "512", "1024", ours(json!([])));
@@ -313,9 +313,15 @@ fn a_foreign_revision_is_seen_while_the_write_that_overtook_it_has_no_outcome_ye
         deployment("ACTIVE", 7, "COMPLETED", 600),
     ]);
     world.others = vec![
-        task_definition(9, "256", "512", json!([])),
+        task_definition(9, cpu, memory, json!([])),
         task_definition(7, "256", "512", json!([])),
     ];
+    world
+}
+
+#[test]
+fn a_foreign_revision_is_seen_while_the_write_that_overtook_it_has_no_outcome_yet() {
+    let mut world = overtaking("256", "512");
     assert!(world.decide(bigger()).remember.is_empty());
     let detail = json!({"base": arn(7), "size": size(512, 1024), "taskDefinition": arn(8)});
     world.memory.open = Some(crate::model::memory::OpenIntent {
@@ -333,24 +339,17 @@ fn a_foreign_revision_is_seen_while_the_write_that_overtook_it_has_no_outcome_ye
 
 #[test]
 fn a_foreign_revision_is_put_back_that_a_write_overtook_which_had_been_given_up() {
-    let mut world = world();
-    world.service["taskDefinition"] = json!(arn(8));
-    world.revision = task_definition(8, "512", "1024", ours(json!([])));
-    world.service["deployments"] = json!([
-        deployment("PRIMARY", 8, "IN_PROGRESS", 1),
-        deployment("ACTIVE", 9, "IN_PROGRESS", 2),
-        deployment("ACTIVE", 7, "COMPLETED", 600),
-    ]);
-    world.others = vec![
-        task_definition(9, "512", "1024", json!([])),
-        task_definition(7, "256", "512", json!([])),
-    ];
+    let mut world = overtaking("512", "1024");
     let given_up = |detail: Value| json!({"step": detail, "result": null, "at": now()});
     let named = json!({"base": arn(7), "size": size(512, 1024), "taskDefinition": arn(8)});
     let word = "givenUp:ecs.UpdateService".to_owned();
     world.memory.facts.insert(word.clone(), given_up(named));
     let decision = world.decide(bigger());
     assert_eq!(only(&decision).detail["taskDefinition"], json!(arn(9)));
+    // Two days later it is somebody's return to our revision.
+    let at = now() - jiff::SignedDuration::from_hours(48);
+    world.memory.facts.get_mut(&word).unwrap()["at"] = json!(at);
+    assert!(world.decide(bigger()).more_drift.is_empty());
     // Of one that was to use what its first half registered, too, unless that is another's by now.
     let unnamed = given_up(json!({"base": arn(7), "size": size(512, 1024)}));
     let registered = |at: Timestamp| {
