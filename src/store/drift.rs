@@ -73,21 +73,8 @@ impl Store {
     pub async fn open_drift(&self, record: &DriftRecord) -> Result<Opened, StoreError> {
         self.index(&record.key.app).await?;
         let (pk, sk) = (self.pk(&record.key.app), row_of(record));
-        let item = self.drift_item(record)?;
-        let written = self
-            .table
-            .write_if("dynamodb.PutItem", &format!("{pk} / {sk}"), || {
-                self.table
-                    .client
-                    .put_item()
-                    .table_name(&self.table.name)
-                    .set_item(Some(item.clone()))
-                    .condition_expression("attribute_not_exists(#pk)")
-                    .expression_attribute_names("#pk", "pk")
-                    .send()
-            })
-            .await?;
-        if let Written::Done(_) = written {
+        let written = self.put_open(record, "attribute_not_exists(#since)", None);
+        if let Written::Done(_) = written.await? {
             return Ok(Opened::New);
         }
         match self.table.get(&pk, &sk).await? {
@@ -105,26 +92,37 @@ impl Store {
     /// # Errors
     /// The store's.
     pub async fn put_drift(&self, record: &DriftRecord) -> Result<(), StoreError> {
-        let (pk, sk) = (self.pk(&record.key.app), row_of(record));
-        let item = self.drift_item(record)?;
-        let object = format!("{pk} / {sk}");
-        if record.end.is_some() {
-            return self.table.put(&object, item).await;
+        if record.end.is_none() {
+            let began = Some([(":since".to_owned(), since(record.first_seen))].into());
+            let written = self.put_open(record, "#since = :since", began);
+            return written.await.map(|_| ());
         }
+        let row = format!("{} / {}", self.pk(&record.key.app), row_of(record));
+        self.table.put(&row, self.drift_item(record)?).await
+    }
+
+    /// Puts an open row where `condition` holds of what its `#since` says.
+    async fn put_open(
+        &self,
+        record: &DriftRecord,
+        condition: &str,
+        values: Option<Item>,
+    ) -> Result<Written, StoreError> {
+        let row = format!("{} / {}", self.pk(&record.key.app), row_of(record));
+        let item = self.drift_item(record)?;
         self.table
-            .write_if("dynamodb.PutItem", &object, || {
+            .write_if("dynamodb.PutItem", &row, || {
                 self.table
                     .client
                     .put_item()
                     .table_name(&self.table.name)
                     .set_item(Some(item.clone()))
-                    .condition_expression("#since = :since")
+                    .condition_expression(condition)
                     .expression_attribute_names("#since", SINCE)
-                    .expression_attribute_values(":since", since(record.first_seen))
+                    .set_expression_attribute_values(values.clone())
                     .send()
             })
             .await
-            .map(|_| ())
     }
 
     /// Ends an episode: its row moves from the open ones to the ended ones, unless another process has
