@@ -222,7 +222,11 @@ fn a_looser_policy_says_how_it_is_approved() {
     assert!(said.contains("has no Policy any more"), "{said}");
     let (_, help) = said.split_once("to approve it: ").unwrap();
     let words = ["approve", &digest(help), "--reason", "it was in the way"];
-    bench.run(words).expect(0);
+    let said = out(&bench.run(words).expect(0));
+    assert!(
+        said.contains("it comes into force at the next look"),
+        "{said}"
+    );
     bench.run(["apply", "--yes"]).expect(0);
     assert_eq!(bench.writes(), 1);
 }

@@ -116,7 +116,7 @@ pub async fn run(settings: Option<&Path>, args: &ApproveArgs) -> anyhow::Result<
             let waits = one.waits(reach);
             let stands = standing.stands_until(&one.change.digest, reach, one.need);
             print(&render::approved(
-                &one.change,
+                (&one.change, one.of),
                 &person(caller),
                 stands.unwrap_or(until),
                 lacks,

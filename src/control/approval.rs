@@ -78,6 +78,15 @@ pub struct Approved {
     pub what: String,
 }
 
+/// What can be approved.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Of {
+    /// A change of an object, which is written once.
+    Change,
+    /// An app's Policy, which comes into force.
+    Policy,
+}
+
 /// How far an approval reaches.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub enum Reach {

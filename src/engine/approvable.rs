@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::Engine;
-use crate::control::approval::{Approved, Reach};
+use crate::control::approval::{Approved, Of, Reach};
 use crate::control::gate::needed;
 use crate::kinds::{Allow, Policy};
 use crate::model::change::{Hold, Risk};
@@ -18,6 +18,8 @@ pub struct Approvable {
     pub app: String,
     /// What it is.
     pub change: Approved,
+    /// Of which sort.
+    pub of: Of,
     /// How many people have to approve it.
     pub need: u32,
     /// What else holds it back now.
@@ -88,6 +90,7 @@ impl Engine {
                 Approvable {
                     app,
                     change,
+                    of: Of::Policy,
                     need,
                     holds,
                 },
@@ -112,6 +115,7 @@ impl Engine {
                         of: object.key.to_string(),
                         what,
                     },
+                    of: Of::Change,
                     need,
                     holds: object.holds.clone(),
                 });

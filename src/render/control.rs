@@ -7,7 +7,7 @@ use jiff::Timestamp;
 
 use super::layout::{BAD, DIM, GOOD, WARN, clean, flow, paint};
 use super::markdown::escape;
-use crate::control::approval::{ApprovalEntry, ApprovalRecord, Approved, Reach, person};
+use crate::control::approval::{ApprovalEntry, ApprovalRecord, Approved, Of, Reach, person};
 use crate::control::pause::Pause;
 use crate::model::change::Hold;
 
@@ -23,7 +23,7 @@ fn lines(text: &str) -> String {
 
 /// What was approved just now, and what it still lacks.
 pub fn approved(
-    change: &Approved,
+    (change, of): (&Approved, Of),
     by: &str,
     until: Timestamp,
     lacks: u32,
@@ -52,9 +52,7 @@ pub fn approved(
                 why.join("; ")
             )
         }
-        0 if change.of.starts_with("the policy of ") => {
-            "it comes into force at the next look".to_owned()
-        }
+        0 if of == Of::Policy => "it comes into force at the next look".to_owned(),
         0 => format!("it will be written once, until {}", moment(until)),
         1 => "one more person has to approve it".to_owned(),
         n => format!("{n} more people have to approve it"),
