@@ -328,9 +328,10 @@ impl Ghost {
         fenced.is_some_and(|fenced| write.token <= fenced)
     }
 
-    /// Whether an outcome by `who` is found by looking, not by its sender's own answer.
-    pub fn resolves(&self, who: Who, write: &Write) -> bool {
-        write.unknown || who != write.who
+    /// Whether an outcome by `who` under `token` is found by looking, not by its sender's own answer. A sender that
+    /// did not learn whether its announcement counts sends nothing, and looks under its next lease as anybody would.
+    pub fn resolves(&self, who: Who, token: u64, write: &Write) -> bool {
+        write.unknown || who != write.who || token != write.token
     }
 
     /// Whether a write was given up that may leave something later: it is looked for once more.

@@ -535,10 +535,9 @@ fn outcomes_are_true(ghost: &Ghost, now: &Happening) -> Option<String> {
     let write = ghost.writes.get(intent)?;
     // A revision is made or not. Other writes may have been brought about, or undone, by others.
     let registers = write.operation == "ecs.RegisterTaskDefinition";
-    let by_sender = *who == write.who;
     match outcome {
         Outcome::Applied if write.landed == 0 && registers => Some("it never landed"),
-        Outcome::Applied if write.landed == 0 && by_sender && !ghost.resolves(*who, write) => {
+        Outcome::Applied if write.landed == 0 && !ghost.resolves(*who, entry.token, write) => {
             Some("its sender has no answer to say so")
         }
         Outcome::NotApplied if write.landed > 0 && registers && !write.beyond => {
