@@ -139,3 +139,17 @@ fn the_endpoint_of_the_command_line_wins_over_the_environment() {
     Running::start(command).wait(LIMIT).expect(2);
     assert!(!bench.calls().is_empty());
 }
+
+#[test]
+fn a_closed_endpoint_is_told_with_its_address_and_without_a_password() {
+    let bench = bench();
+    let mut command = bench.unpointed(["plan"]);
+    command.env("AWS_ENDPOINT_URL_STS", "http://ann:secret@127.0.0.1:1/x");
+    let end = Running::start(command).wait(LIMIT).expect(1);
+    assert!(
+        end.err.contains("it was asked at 127.0.0.1:1,"),
+        "{}",
+        end.all()
+    );
+    assert!(!end.all().contains("secret"), "{}", end.all());
+}

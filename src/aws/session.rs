@@ -146,18 +146,29 @@ fn check_endpoints(sdk: &SdkConfig) -> Result<(), BadEndpoint> {
 /// How far the clients made from `sdk` reach, looking at the endpoint of each service as the SDK
 /// itself does: an explicit one, one for the service alone, one for all, AWS's own.
 fn reach(sdk: &SdkConfig) -> Reach {
-    let explicit = sdk.get_origin("endpoint_url") == Origin::shared_config();
-    let all = sdk.endpoint_url().map(str::to_owned);
-    let local = |service: &str| {
-        let own = (!explicit).then(|| own_endpoint(sdk, service)).flatten();
-        own.or_else(|| all.clone())
-            .is_some_and(|url| is_loopback(&url))
-    };
+    let local = |service| endpoint(sdk, service).is_some_and(|url| is_loopback(&url));
     if SERVICES.iter().all(|service| local(service)) {
         Reach::Loopback
     } else {
         Reach::Network
     }
+}
+
+/// Where `service` is asked, if not at AWS's own endpoint.
+fn endpoint(sdk: &SdkConfig, service: &str) -> Option<String> {
+    let explicit = sdk.get_origin("endpoint_url") == Origin::shared_config();
+    let own = (!explicit).then(|| own_endpoint(sdk, service)).flatten();
+    own.or_else(|| sdk.endpoint_url().map(str::to_owned))
+}
+
+/// Host and port at which STS is asked who calls, if not at AWS's own endpoint.
+pub fn identity_host(sdk: &SdkConfig) -> Option<String> {
+    let uri: http::Uri = endpoint(sdk, "STS")?.parse().ok()?;
+    let host = uri.host()?;
+    Some(match uri.port() {
+        Some(port) => format!("{host}:{port}"),
+        None => host.to_owned(),
+    })
 }
 
 fn own_endpoint(sdk: &SdkConfig, service: &str) -> Option<String> {

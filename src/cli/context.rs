@@ -9,7 +9,7 @@ use super::args::{AwsArgs, FolderArgs};
 use super::guard::{self, Intent};
 use super::settings::{self, Presence, SETTINGS_FILE, Settings};
 use super::store_spec::{EMBEDDED_FILE, StoreSpec};
-use crate::aws::cell::Cell;
+use crate::aws::cell::{Cell, ConnectError};
 use crate::aws::door::Mode;
 use crate::aws::session::{self, Reach, Session, Wish};
 use crate::clock::Clock;
@@ -87,7 +87,9 @@ impl Context {
             _ => Mode::ReadOnly,
         };
         let entropy = Entropy::system();
-        let cell = Cell::connect(&session.sdk, session.http.clone(), mode, clock, entropy).await?;
+        let cell = Cell::connect(&session.sdk, session.http.clone(), mode, clock, entropy)
+            .await
+            .map_err(|error| at_its_endpoint(error, session::identity_host(&session.sdk)))?;
         guard::check(
             &settings,
             &cell.account,
@@ -166,6 +168,16 @@ impl Context {
             "AWS did not say who is calling, so nothing can be recorded in their name"
         );
         Ok(caller)
+    }
+}
+
+/// `error`, with the endpoint that was set in place of AWS's own: a closed one is a typing error more often than not.
+fn at_its_endpoint(error: ConnectError, host: Option<String>) -> anyhow::Error {
+    match (&error, host) {
+        (ConnectError::Identity(_), Some(host)) => anyhow::anyhow!(
+            "{error}; it was asked at {host}, as AWS_ENDPOINT_URL, --endpoint-url or the profile says"
+        ),
+        _ => error.into(),
     }
 }
 
