@@ -23,6 +23,7 @@ use evenkeel::model::notice::{Notice, Severity, Topic};
 use evenkeel::model::scope::Scope;
 use evenkeel::notify::herald::{Herald, Nobody};
 use evenkeel::notify::message::{From, Letter};
+use evenkeel::notify::missed::Missed;
 use evenkeel::notify::outbox::{Delivery, Outbox, Tally};
 use evenkeel::notify::receiver::{Kept, PER_HOUR, Receiver, Way};
 use evenkeel::notify::send::{self, SendError, Ways};
@@ -90,7 +91,7 @@ impl Tally for Count {
         *self.0.lock().unwrap().entry(delivery.word()).or_default() += 1;
     }
 
-    fn reached(&self, _: &str, _: bool) {}
+    fn reached(&self, _: &str, _: Result<(), &SendError>) {}
 }
 
 fn receiver(of_changes: bool) -> Receiver {
@@ -350,6 +351,29 @@ async fn a_notice_that_does_not_arrive_is_tried_again_and_then_given_up_and_coun
         (2, 1)
     );
     outbox.close(Duration::from_secs(1), &rig.clock).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_command_that_runs_once_says_which_receiver_was_not_told_and_why() {
+    let rig = Rig::new().await;
+    for (dead, line) in [
+        (0, None),
+        (1, None),
+        (
+            usize::MAX,
+            Some("ops of changeNotices was not told of all of this (it does not answer)"),
+        ),
+    ] {
+        let (letters, missed) = (Letters::default(), Arc::new(Missed::default()));
+        let tally: Arc<dyn Tally> = missed.clone();
+        let outbox = outbox(&rig.clock, &letters, &tally);
+        *letters.dead.lock().unwrap() = dead;
+        outbox.post(&notice(Topic::Blocked, &rig.clock));
+        outbox.close(Duration::from_secs(5), &rig.clock).await;
+        let lines = missed.lines();
+        assert_eq!(lines.len(), usize::from(line.is_some()), "{lines:?}");
+        assert!(line.is_none_or(|line| lines[0].contains(line)), "{lines:?}");
+    }
 }
 
 #[tokio::test(start_paused = true)]

@@ -25,7 +25,8 @@ use crate::model::document::DesiredSet;
 use crate::model::pass::{Pass, PassVerdict};
 use crate::model::plan::Plan;
 use crate::notify::herald::{Herald, Nobody};
-use crate::notify::outbox::{Tally, Uncounted};
+use crate::notify::missed::Missed;
+use crate::notify::outbox::Tally;
 use crate::render::{json, markdown, pass as render_pass, plan as render};
 use crate::store::Patience;
 
@@ -108,8 +109,9 @@ pub(super) async fn carry_out(
 ) -> anyhow::Result<Exit> {
     let shown = Shown::new();
     // A person who writes sees what happens; others are told of it as before any change.
-    let uncounted: Arc<dyn Tally> = Arc::new(Uncounted);
-    let outbox = context.outbox(context.settings.change_notices.iter().cloned(), &uncounted)?;
+    let missed = Arc::new(Missed::default());
+    let tally: Arc<dyn Tally> = Arc::<Missed>::clone(&missed);
+    let outbox = context.outbox(context.settings.change_notices.iter().cloned(), &tally)?;
     let pass = {
         let herald = Herald::new(&outbox, &Nobody, &shown, &context.engine.cell.clock);
         herald.begins_all(&plan);
@@ -135,6 +137,7 @@ pub(super) async fn carry_out(
         shown.say(&format!("the conditions were not recorded: {error}"));
     }
     outbox.close(LAST_NOTICES, &context.engine.cell.clock).await;
+    missed.lines().iter().for_each(|line| shown.say(line));
     shown.finish();
     report(format, &pass)?;
     Ok(match pass.verdict() {

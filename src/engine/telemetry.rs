@@ -20,6 +20,7 @@ use crate::model::pass::{Ended, ObjectPass};
 use crate::model::plan::{ObjectPlan, Plan, Status};
 use crate::model::source::{SourceState, Why};
 use crate::notify::outbox::{Delivery, Tally};
+use crate::notify::send::SendError;
 
 /// Metrics, log lines and readiness of one controller. Nothing of it is global.
 pub struct Telemetry {
@@ -305,14 +306,11 @@ impl Tally for Telemetry {
         });
     }
 
-    fn reached(&self, receiver: &str, took: bool) {
+    fn reached(&self, receiver: &str, last: Result<(), &SendError>) {
         let receiver = receiver.to_owned();
+        let failing = f64::from(u8::from(last.is_err()));
         with_local_recorder(&self.recorder, || {
-            gauge!("evenkeel_notices_failing", "receiver" => receiver).set(if took {
-                0.0
-            } else {
-                1.0
-            });
+            gauge!("evenkeel_notices_failing", "receiver" => receiver).set(failing);
         });
     }
 }

@@ -32,7 +32,7 @@ const PAUSE_MAX: Duration = Duration::from_secs(60);
 pub enum Delivery {
     /// It arrived.
     Sent,
-    /// It was given up after the last attempt, or refused.
+    /// It was given up after the last attempt, or refused, or the process ended first.
     Failed,
     /// It was not sent: too many at a time.
     LeftOut,
@@ -53,17 +53,8 @@ impl Delivery {
 pub trait Tally: std::marker::Send + Sync {
     /// One more.
     fn told(&self, receiver: &str, delivery: Delivery);
-    /// Whether the receiver took the last attempt.
-    fn reached(&self, receiver: &str, took: bool);
-}
-
-/// One who counts nothing: a command that runs once has nobody who reads its metrics.
-#[derive(Debug)]
-pub struct Uncounted;
-
-impl Tally for Uncounted {
-    fn told(&self, _: &str, _: Delivery) {}
-    fn reached(&self, _: &str, _: bool) {}
+    /// What the last attempt came to.
+    fn reached(&self, receiver: &str, last: Result<(), &SendError>);
 }
 
 /// All receivers' queues.
@@ -137,15 +128,16 @@ impl Outbox {
         let mut work = Vec::new();
         for one in self.posts {
             drop(one.queue);
-            work.push((one.receiver.name, one.work));
+            work.push((one.receiver.name, one.tally, one.work));
         }
         let mut left = clock.sleep_boxed(patience);
-        for (name, mut work) in work {
+        for (name, tally, mut work) in work {
             tokio::select! {
                 biased;
                 _ = &mut work => {}
                 () = &mut left => {
                     tracing::warn!(receiver = name, "stopped before all its notices were sent");
+                    tally.told(&name, Delivery::Failed);
                     work.abort();
                     // What is left of the time is none, for the others too.
                     left = clock.sleep_boxed(Duration::ZERO);
@@ -217,12 +209,12 @@ impl Worker {
             let error = match self.way.send(letter).await {
                 Ok(()) => {
                     self.tally.told(&self.name, Delivery::Sent);
-                    self.tally.reached(&self.name, true);
+                    self.tally.reached(&self.name, Ok(()));
                     return;
                 }
                 Err(error) => error,
             };
-            self.tally.reached(&self.name, false);
+            self.tally.reached(&self.name, Err(&error));
             let lasts = matches!(error, SendError::Lasting(_)) || attempt == ATTEMPTS;
             if lasts {
                 self.tally.told(&self.name, Delivery::Failed);
