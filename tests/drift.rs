@@ -161,6 +161,39 @@ async fn a_console_change_by_night_is_found_corrected_and_named() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn of_two_people_who_change_a_field_within_the_minute_each_is_named_for_their_own() {
+    let rig = rig().await;
+    beside(&rig, &fixed(WEB), async {
+        rest(&rig, 60).await;
+        rig.twin.world(|w| as_dana(w, 9));
+        while records(&rig).await.iter().all(|r| r.end.is_none()) {
+            rig.clock.sleep(Duration::from_secs(1)).await;
+        }
+        rig.clock.sleep(Duration::from_secs(10)).await;
+        rig.twin.world(|w| {
+            w.acting_as("erin", |w| w.set_desired_count("main", "web", 14).unwrap());
+        });
+        rest(&rig, 30).await;
+    })
+    .await;
+    let records = records(&rig).await;
+    let mut named: Vec<(i64, &str)> = records
+        .iter()
+        .map(|record| match &record.author {
+            Authorship::Named(author) => (record.live.as_i64().unwrap(), &*author.principal),
+            other => panic!("{other:?}"),
+        })
+        .collect();
+    named.sort_unstable();
+    let user = "arn:aws:iam::123456789012:user";
+    let expected = [(9, format!("{user}/dana")), (14, format!("{user}/erin"))];
+    assert_eq!(
+        named,
+        expected.each_ref().map(|(live, who)| (*live, who.as_str()))
+    );
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_quiet_estate_and_a_standing_drift_write_nothing_to_the_store() {
     let rig = rig().await;
     // The second document asks for what is not there and is never created.

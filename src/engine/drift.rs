@@ -16,7 +16,7 @@ use crate::model::drift::{Authorship, Before, DriftKind, DriftRecord, End, How, 
 use crate::model::key::ResourceKey;
 use crate::model::plan::{ObjectPlan, Plan};
 use crate::model::status::{ConditionKind, Truth};
-use crate::model::trail::{LOOK_BACK, Question, SKEW};
+use crate::model::trail::{LOOK_BACK, Question};
 use crate::model::tree::{self, FieldPath};
 use crate::plan::sightings::sightings;
 use crate::store::{Opened, Store, StoreError};
@@ -45,16 +45,16 @@ pub(crate) fn question(set: &DesiredSet, record: &DriftRecord) -> Option<Questio
         .chain(kind.named_in_call(&record.path))
         .map(str::to_owned)
         .collect();
-    let from = match record.in_order_until {
-        Some(at) => at.checked_sub(SKEW),
-        None => record.first_seen.checked_sub(LOOK_BACK),
+    let after = match record.in_order_until {
+        Some(at) => at,
+        None => record.first_seen.checked_sub(LOOK_BACK).ok()?,
     };
     Some(Question {
         names,
         calls: kind.changed_by(&record.path).to_vec(),
         members: kind.set_by(&record.path),
-        from: from.ok()?,
-        to: record.first_seen.checked_add(SKEW).ok()?,
+        after,
+        look: record.first_seen,
     })
 }
 

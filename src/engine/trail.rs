@@ -133,8 +133,9 @@ impl Engine {
         let mut spans: BTreeMap<&'static str, (Timestamp, Timestamp)> = BTreeMap::new();
         for question in questions.iter().flatten() {
             for call in &question.calls {
-                let span = spans.entry(call).or_insert((question.from, question.to));
-                *span = (span.0.min(question.from), span.1.max(question.to));
+                let (from, to) = question.span();
+                let span = spans.entry(call).or_insert((from, to));
+                *span = (span.0.min(from), span.1.max(to));
             }
         }
         let mut events: BTreeMap<&'static str, Vec<Event>> = BTreeMap::new();
@@ -152,8 +153,9 @@ impl Engine {
             let Some(question) = question else {
                 continue;
             };
-            let answer = question.answer(events.values().flatten(), &self.cell.caller);
-            match answer {
+            let all = events.values().flatten();
+            let settled = question.is_settled(self.cell.clock.now());
+            match question.answer(all, &self.cell.caller, settled) {
                 Some(author) => {
                     let author = Authorship::Named(author.clone());
                     told.authors.insert(at, author);

@@ -261,6 +261,7 @@ impl Report {
         let stands = match (open, contested) {
             (0, _) => "nothing stands open".to_owned(),
             (1, 0) => "1 stands open".to_owned(),
+            (1, _) => "1 stands open, contested".to_owned(),
             (n, 0) => format!("{n} stand open"),
             (n, c) => format!("{n} stand open, {c} of them contested"),
         };

@@ -9,7 +9,12 @@ use super::tree::Tree;
 /// writes are told from a person's with the same credentials.
 pub const AGENT: &str = "app/evenkeel";
 /// How far two clocks may be apart: AWS stamps an event, this machine a look.
-pub const SKEW: SignedDuration = SignedDuration::from_secs(60);
+const SKEW: SignedDuration = SignedDuration::from_secs(60);
+/// How long a look takes: what is changed after an object was read, and before the look is over, the next one finds.
+/// Events are stamped in whole seconds, too.
+const LOOKS_FOR: SignedDuration = SignedDuration::from_secs(10);
+/// After which time an event that is not there is taken not to come (CloudTrail user guide, "How CloudTrail works").
+const SETTLED_AFTER: SignedDuration = SignedDuration::from_mins(15);
 /// How far before the first look that found a drift its cause is looked for, when it is not known
 /// when the object was in order last.
 pub const LOOK_BACK: SignedDuration = SignedDuration::from_hours(24);
@@ -154,22 +159,35 @@ pub struct Question {
     pub calls: Vec<&'static str>,
     /// Members of the call's parameters, one of which it has to set; none where any call does it.
     pub members: &'static [&'static str],
-    /// Not before this.
-    pub from: Timestamp,
-    /// Not after this.
-    pub to: Timestamp,
+    /// The look that found the object in order last, or the time from which on it is looked for.
+    pub after: Timestamp,
+    /// The look that found the drift.
+    pub look: Timestamp,
 }
 
 impl Question {
-    /// The newest of `events` that can be behind it, if one can. `caller` is us: whoever came before a write
-    /// of ours that lies clearly before the look did not do it, since we had looked then.
+    /// From when until when events are looked up.
+    pub fn span(&self) -> (Timestamp, Timestamp) {
+        (earlier(self.after, SKEW), later(self.look, SKEW))
+    }
+
+    /// Whether at `now` what is behind it would be among the events.
+    pub fn is_settled(&self, now: Timestamp) -> bool {
+        now.duration_since(self.look) >= SETTLED_AFTER
+    }
+
+    /// The one of `events` that is behind it, if one can be: the newest between the two looks. What lies beside
+    /// them, by as much as two clocks may be apart, is taken only when `settled`: before, it is more likely that
+    /// the right one did not come yet. `caller` is us: our own writes divide one change of a field from the next.
     pub fn answer<'e>(
         &self,
         events: impl IntoIterator<Item = &'e Event>,
         caller: &str,
+        settled: bool,
     ) -> Option<&'e Author> {
+        let (from, to) = self.span();
         let on_it = |e: &&Event| {
-            (self.from..=self.to).contains(&e.author.at)
+            (from..=to).contains(&e.author.at)
                 && self.calls.contains(&e.author.call.as_str())
                 && e.speaks_of(&self.names)
         };
@@ -177,17 +195,37 @@ impl Question {
             .into_iter()
             .filter(on_it)
             .partition(|e| e.is_ours(caller));
-        // `to` is as much later than the look as two clocks may be apart.
-        let before_the_look = |at: &Timestamp| self.to.duration_since(*at) > SKEW + SKEW;
-        let ours = ours.iter().map(|e| e.author.at);
-        let ours = ours.filter(before_the_look).max();
-        others
+        let ours = || ours.iter().map(|e| e.author.at);
+        let surely_before = earlier(self.look, SKEW);
+        let mended_before = ours()
+            .filter(|at| *at <= self.after || *at < surely_before)
+            .max();
+        let mended_it = ours().filter(|at| *at > self.look).min();
+        let mut can_be: Vec<&Author> = others
             .into_iter()
-            .filter(|e| ours.is_none_or(|ours| e.author.at > ours))
             .filter(|e| self.members.is_empty() || e.sets(self.members))
             .map(|e| &e.author)
-            .max_by_key(|author| author.at)
+            .filter(|author| mended_before.is_none_or(|ours| author.at > ours))
+            .filter(|author| mended_it.is_none_or(|ours| author.at <= ours))
+            .collect();
+        can_be.sort_by_key(|author| author.at);
+        let began = earlier(self.after, LOOKS_FOR);
+        let newest = |can: &dyn Fn(Timestamp) -> bool| can_be.iter().rfind(|a| can(a.at)).copied();
+        newest(&|at| began <= at && at <= self.look).or_else(|| {
+            let oldest_later = can_be.iter().find(|a| a.at > self.look).copied();
+            oldest_later
+                .or_else(|| newest(&|at| at < began))
+                .filter(|_| settled)
+        })
     }
+}
+
+fn earlier(at: Timestamp, by: SignedDuration) -> Timestamp {
+    at.checked_sub(by).unwrap_or(Timestamp::MIN)
+}
+
+fn later(at: Timestamp, by: SignedDuration) -> Timestamp {
+    at.checked_add(by).unwrap_or(Timestamp::MAX)
 }
 
 #[cfg(test)]
@@ -212,8 +250,8 @@ mod tests {
             names: vec!["main".into(), "web".into()],
             calls: vec!["ecs.UpdateService"],
             members: &["desiredCount"],
-            from: Timestamp::from_second(0).unwrap(),
-            to: Timestamp::from_second(100).unwrap(),
+            after: Timestamp::from_second(0).unwrap(),
+            look: Timestamp::from_second(100).unwrap(),
         }
     }
 
@@ -232,9 +270,9 @@ mod tests {
                 &json!({"cluster": "main", "service": "api"}),
             ),
             event("TagResource", 70, "x", "c", &web),
-            event("UpdateService", 150, "x", "late", &web),
+            event("UpdateService", 101, "x", "late", &web),
         ];
-        let author = question().answer(&events, US).unwrap();
+        let author = question().answer(&events, US, false).unwrap();
         assert_eq!(author.principal, dana);
         assert_eq!(author.call, "ecs.UpdateService");
     }
@@ -248,7 +286,10 @@ mod tests {
             event("UpdateService", 10, dana, "console", &count),
             event("UpdateService", 50, "arn:ci", "ci", &again),
         ];
-        assert_eq!(question().answer(&events, US).unwrap().principal, dana);
+        assert_eq!(
+            question().answer(&events, US, false).unwrap().principal,
+            dana
+        );
     }
 
     #[test]
@@ -271,7 +312,7 @@ mod tests {
         let agent = "aws-sdk-rust/1.3 os/linux lang/rust app/evenkeel";
         let of = |arn: &str, agent: &str| {
             let events = [event("UpdateService", 50, arn, agent, &web)];
-            question().answer(&events, US).is_some()
+            question().answer(&events, US, false).is_some()
         };
         let other_session = "arn:aws:sts::123456789012:assumed-role/evenkeel/i-0def";
         assert!(!of(US, agent) && !of(other_session, agent));
@@ -288,7 +329,7 @@ mod tests {
         let agent = "aws-sdk-rust/1.3 os/linux lang/rust app/evenkeel";
         let dana = "arn:aws:iam::123456789012:user/dana";
         let question = Question {
-            to: Timestamp::from_second(1000).unwrap(),
+            look: Timestamp::from_second(940).unwrap(),
             ..question()
         };
         let named = |danas: i64, ours: i64| {
@@ -296,12 +337,65 @@ mod tests {
                 event("UpdateService", danas, dana, "console", &web),
                 event("UpdateService", ours, US, agent, &web),
             ];
-            question.answer(&events, US).is_some()
+            question.answer(&events, US, false).is_some()
         };
         assert!(!named(100, 500));
         assert!(named(600, 500));
         // The look was at 940: this is perhaps what corrected it.
         assert!(named(100, 941));
+    }
+
+    #[test]
+    fn of_two_who_changed_one_field_in_turn_each_is_behind_their_own() {
+        let web = json!({"cluster": "main", "service": "web", "desiredCount": 9});
+        let agent = "aws-sdk-rust/1.3 os/linux lang/rust app/evenkeel";
+        let at = |second| Timestamp::from_second(second).unwrap();
+        let events = [
+            event("UpdateService", 1000, "arn:dana", "console", &web),
+            event("UpdateService", 1006, US, agent, &web),
+            event("UpdateService", 1016, "arn:erin", "console", &web),
+            event("UpdateService", 1021, US, agent, &web),
+        ];
+        let named = |after, look, events: &[Event], settled| {
+            let question = Question {
+                after: at(after),
+                look: at(look),
+                ..question()
+            };
+            let author = question.answer(events, US, settled);
+            author.map(|author| author.principal.clone())
+        };
+        for settled in [false, true] {
+            assert_eq!(named(998, 1005, &events, settled).unwrap(), "arn:dana");
+            assert_eq!(named(1010, 1020, &events, settled).unwrap(), "arn:erin");
+        }
+        // Dana's call is not there yet, or never will be: Erin, who came after our write, did not do it.
+        for settled in [false, true] {
+            assert_eq!(named(998, 1005, &events[1..], settled), None);
+        }
+        assert_eq!(named(998, 1005, &events[2..], false), None);
+    }
+
+    #[test]
+    fn clocks_that_are_apart_are_reckoned_with_once_no_other_event_can_come() {
+        let web = json!({"cluster": "main", "service": "web", "desiredCount": 9});
+        let question = Question {
+            after: Timestamp::from_second(500).unwrap(),
+            look: Timestamp::from_second(560).unwrap(),
+            ..question()
+        };
+        for (second, found) in [(439, false), (441, true), (619, true), (621, false)] {
+            let events = [event("UpdateService", second, "arn:dana", "console", &web)];
+            assert!(question.answer(&events, US, false).is_none(), "{second}");
+            assert_eq!(
+                question.answer(&events, US, true).is_some(),
+                found,
+                "{second}"
+            );
+        }
+        let settles = Timestamp::from_second(560 + 900).unwrap();
+        assert!(question.is_settled(settles));
+        assert!(!question.is_settled(earlier(settles, SignedDuration::from_secs(1))));
     }
 
     #[test]

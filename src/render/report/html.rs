@@ -164,13 +164,17 @@ pub fn html(report: &Report) -> Result<String, askama::Error> {
 fn cards(report: &Report) -> Vec<Card> {
     let (state, figures) = (&report.state, &report.figures);
     let mean = |seconds: Option<i64>| seconds.map_or("\u{2013}".to_owned(), lasting);
-    let tone = |bad: bool| if bad { "high" } else { "good" };
     vec![
         Card {
             name: "In order now",
             figure: format!("{} of {}", state.in_order, state.objects),
             told: waiting(state),
-            tone: tone(state.in_order < state.objects),
+            // Red is for what is severe alone.
+            tone: if state.in_order < state.objects {
+                "medium"
+            } else {
+                "good"
+            },
         },
         Card {
             name: "Standing open",
