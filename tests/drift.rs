@@ -3,13 +3,12 @@
 
 use std::collections::BTreeSet;
 use std::future::Future;
-use std::pin::Pin;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use evenkeel::engine::Engine;
 use evenkeel::engine::apply::Wait;
-use evenkeel::engine::controller::{Desired, Observer, RunOptions, run};
+use evenkeel::engine::controller::{Observer, RunOptions, run};
 use evenkeel::engine::desired::load_files;
 use evenkeel::engine::progress::Silent;
 use evenkeel::engine::telemetry::Telemetry;
@@ -27,21 +26,7 @@ use evenkeel::twin::wire::TwinError;
 use jiff::SignedDuration;
 use serde_json::json;
 
-use crate::rig::{Rig, load, replica_through};
-
-/// Documents that a test may exchange.
-#[derive(Clone)]
-struct Fixed(Arc<Mutex<String>>);
-
-impl Desired for Fixed {
-    fn load(&mut self) -> Pin<Box<dyn Future<Output = DesiredSet> + Send + '_>> {
-        Box::pin(async { load(&self.0.lock().unwrap()) })
-    }
-
-    fn changed(&mut self) -> Pin<Box<dyn Future<Output = ()> + Send + '_>> {
-        Box::pin(std::future::pending())
-    }
-}
+use crate::rig::{Documents, Rig, documents, load, replica_through};
 
 const WEB: &str = "apiVersion: evenkeel/v1alpha1\nkind: Service\nmetadata: {app: shop, name: web}\n\
                    spec: {cluster: main, desiredCount: 2, tags: {team: shop}}\n";
@@ -61,14 +46,14 @@ async fn rig() -> Rig {
 }
 
 /// Runs the controller and the looking up of authors, as `run` does, beside `script`.
-async fn beside(rig: &Rig, documents: &Fixed, script: impl Future<Output = ()>) {
+async fn beside(rig: &Rig, documents: &Documents, script: impl Future<Output = ()>) {
     let telemetry = Telemetry::new(Arc::clone(&rig.engine.cell));
     beside_watched(rig, documents, &telemetry, script).await;
 }
 
 async fn beside_watched(
     rig: &Rig,
-    documents: &Fixed,
+    documents: &Documents,
     observer: &dyn Observer,
     script: impl Future<Output = ()>,
 ) {
@@ -90,10 +75,6 @@ async fn beside_watched(
         () = running => {}
         never = rig.engine.follow_trail() => match never {},
     }
-}
-
-fn fixed(text: &str) -> Fixed {
-    Fixed(Arc::new(Mutex::new(text.to_owned())))
 }
 
 async fn records(rig: &Rig) -> Vec<DriftRecord> {
@@ -122,7 +103,7 @@ fn as_dana(w: &mut World, count: i64) {
 async fn a_console_change_by_night_is_found_corrected_and_named() {
     let rig = rig().await;
     let began = Mutex::new(rig.clock.now());
-    beside(&rig, &fixed(WEB), async {
+    beside(&rig, &documents(WEB), async {
         rest(&rig, 900).await;
         *began.lock().unwrap() = rig.clock.now();
         rig.twin.world(|w| as_dana(w, 9));
@@ -163,7 +144,7 @@ async fn a_console_change_by_night_is_found_corrected_and_named() {
 #[tokio::test(start_paused = true)]
 async fn of_two_people_who_change_a_field_within_the_minute_each_is_named_for_their_own() {
     let rig = rig().await;
-    beside(&rig, &fixed(WEB), async {
+    beside(&rig, &documents(WEB), async {
         rest(&rig, 60).await;
         rig.twin.world(|w| as_dana(w, 9));
         while records(&rig).await.iter().all(|r| r.end.is_none()) {
@@ -198,7 +179,7 @@ async fn a_quiet_estate_and_a_standing_drift_write_nothing_to_the_store() {
     let rig = rig().await;
     // The second document asks for what is not there and is never created.
     let missing = WEB.replace("web}", "api}");
-    let documents = fixed(&format!("{WEB}---\n{missing}"));
+    let documents = documents(&format!("{WEB}---\n{missing}"));
     let rows = Mutex::new(Vec::new());
     beside(&rig, &documents, async {
         // Long enough that its author is not looked for any more.
@@ -230,7 +211,7 @@ async fn without_the_right_to_read_cloudtrail_drift_is_corrected_all_the_same() 
         let denied = TwinError::client("AccessDeniedException", "User is not authorized");
         w.faults.errors("cloudtrail.LookupEvents", 1000, &denied);
     });
-    beside(&rig, &fixed(WEB), async {
+    beside(&rig, &documents(WEB), async {
         rest(&rig, 5).await;
         rig.twin.world(|w| as_dana(w, 9));
         rest(&rig, 50).await;
@@ -257,7 +238,7 @@ async fn an_event_that_comes_late_is_looked_for_again_and_not_for_ever() {
     let rig = rig().await;
     rig.twin
         .world(|w| w.cloudtrail.delay = Duration::from_secs(14 * 60));
-    beside(&rig, &fixed(WEB), async {
+    beside(&rig, &documents(WEB), async {
         rest(&rig, 5).await;
         rig.twin.world(|w| as_dana(w, 9));
         rest(&rig, 120).await;
@@ -277,7 +258,7 @@ async fn an_event_that_comes_late_is_looked_for_again_and_not_for_ever() {
 #[tokio::test(start_paused = true)]
 async fn what_somebody_changes_right_after_a_commit_was_rolled_out_is_drift() {
     let rig = rig().await;
-    let documents = fixed(WEB);
+    let documents = documents(WEB);
     let count = || {
         rig.twin
             .world(|w| w.service("main", "web").unwrap().desired)
@@ -326,7 +307,7 @@ async fn a_clock_that_is_set_back_ends_no_episode() {
 #[tokio::test(start_paused = true)]
 async fn what_the_document_moved_away_from_is_no_drift_and_nobody_is_asked_for() {
     let rig = rig().await;
-    let documents = fixed(WEB);
+    let documents = documents(WEB);
     beside(&rig, &documents, async {
         rest(&rig, 5).await;
         *documents.0.lock().unwrap() = WEB.replace("desiredCount: 2", "desiredCount: 3");
@@ -649,7 +630,7 @@ async fn what_stands_beside_the_document_is_told_by_kind_and_never_touched() {
         });
         w.calls.clear();
     });
-    beside(&rig, &fixed(SCALED), async { rest(&rig, 40).await }).await;
+    beside(&rig, &documents(SCALED), async { rest(&rig, 40).await }).await;
     assert_eq!(rig.writes(), 0);
     let records = records(&rig).await;
     let told: BTreeSet<(DriftKind, String)> = records
@@ -675,7 +656,7 @@ async fn what_stands_beside_the_document_is_told_by_kind_and_never_touched() {
 async fn one_who_sets_it_back_again_and_again_is_told_of_and_not_fought_on() {
     let rig = rig().await;
     let telemetry = Telemetry::new(Arc::clone(&rig.engine.cell));
-    beside_watched(&rig, &fixed(WEB), &telemetry, async {
+    beside_watched(&rig, &documents(WEB), &telemetry, async {
         for _ in 0..20 {
             rig.twin.world(|w| as_dana(w, 9));
             rest(&rig, 2).await;
@@ -713,7 +694,7 @@ async fn a_retention_that_waits_for_its_window_is_pending_until_it_is_there() {
     let document = "apiVersion: evenkeel/v1alpha1\nkind: Database\n\
                     metadata: {app: shop, name: orders}\n\
                     spec: {instance: orders, backupRetentionDays: 7}\n";
-    beside(&rig, &fixed(document), async { rest(&rig, 60).await }).await;
+    beside(&rig, &documents(document), async { rest(&rig, 60).await }).await;
     let records = records(&rig).await;
     assert_eq!(records.len(), 1, "{records:#?}");
     assert_eq!(
@@ -729,7 +710,7 @@ async fn an_alarm_that_somebody_deleted_is_missing_and_made_again() {
     let document = "apiVersion: evenkeel/v1alpha1\nkind: Alarm\n\
                     metadata: {app: shop, name: high}\n\
                     spec: {alarmName: high, preset: Elb5xx, dimensions: {LoadBalancer: app/a/1}}\n";
-    beside(&rig, &fixed(document), async {
+    beside(&rig, &documents(document), async {
         rest(&rig, 5).await;
         rig.twin.world(|w| {
             w.acting_as("robin", |w| {

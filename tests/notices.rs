@@ -14,11 +14,10 @@ use aws_smithy_runtime_api::client::result::ConnectorError;
 use aws_smithy_types::body::SdkBody;
 use evenkeel::clock::Clock;
 use evenkeel::engine::Engine;
-use evenkeel::engine::controller::{Desired, RunOptions, run};
+use evenkeel::engine::controller::{RunOptions, run};
 use evenkeel::engine::progress::Silent;
 use evenkeel::entropy::Entropy;
 use evenkeel::kinds::Allow;
-use evenkeel::model::document::DesiredSet;
 use evenkeel::model::notice::{Notice, Severity, Topic};
 use evenkeel::model::scope::Scope;
 use evenkeel::notify::herald::{Herald, Nobody};
@@ -30,7 +29,7 @@ use evenkeel::notify::send::{self, SendError, Ways};
 use evenkeel::twin::estate::FargateService;
 use evenkeel::twin::wire::TwinError;
 
-use crate::rig::{Rig, load};
+use crate::rig::{Documents, Rig, documents};
 
 const TOPIC: &str = "arn:aws:sns:us-east-1:123456789012:alerts";
 
@@ -114,21 +113,19 @@ fn outbox(clock: &Clock, letters: &Letters, tally: &Arc<dyn Tally>) -> Outbox {
     Outbox::start(both.into(), tally, clock, &Entropy::seeded(3))
 }
 
-/// Documents that never change.
-struct Fixed(String);
-
-impl Desired for Fixed {
-    fn load(&mut self) -> Pin<Box<dyn Future<Output = DesiredSet> + Send + '_>> {
-        Box::pin(async { load(&self.0) })
-    }
-
-    fn changed(&mut self) -> Pin<Box<dyn Future<Output = ()> + Send + '_>> {
-        Box::pin(std::future::pending())
-    }
-}
-
 /// A replica that runs for `time` and tells `letters`.
 async fn runs(engine: &Engine, text: &str, letters: &Letters, time: Duration) {
+    let rest = engine.cell.clock.sleep(time);
+    runs_beside(engine, &documents(text), letters, rest).await;
+}
+
+/// A replica that runs beside `script` and tells `letters`.
+async fn runs_beside(
+    engine: &Engine,
+    documents: &Documents,
+    letters: &Letters,
+    script: impl Future<Output = ()>,
+) {
     let tally: Arc<dyn Tally> = Arc::new(Count::default());
     let clock = &engine.cell.clock;
     let outbox = outbox(clock, letters, &tally);
@@ -139,16 +136,8 @@ async fn runs(engine: &Engine, text: &str, letters: &Letters, time: Duration) {
     };
     {
         let herald = Herald::new(&outbox, &Nobody, &Silent, clock);
-        let mut fixed = Fixed(text.to_owned());
-        run(
-            engine,
-            &mut fixed,
-            &options,
-            &herald,
-            &herald,
-            clock.sleep(time),
-        )
-        .await;
+        let mut documents = documents.clone();
+        run(engine, &mut documents, &options, &herald, &herald, script).await;
     }
     outbox.close(Duration::from_secs(5), clock).await;
 }
@@ -201,6 +190,32 @@ async fn a_drift_is_told_once_with_its_diff_announced_and_told_again_when_it_is_
     let again = rig.another(9).await;
     runs(&again, &text, &letters, MINUTES).await;
     assert_eq!(letters.topics(), [""; 0]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_a_commit_asks_for_is_told_as_corrected_and_not_as_drift_the_first_time_too() {
+    let rig = rig().await;
+    let (letters, text) = (Letters::default(), documents(&web("desiredCount: 1")));
+    let minute = Duration::from_secs(60);
+    let script = async {
+        rig.clock.sleep(5 * minute).await;
+        assert_eq!(letters.topics(), [""; 0]);
+        *text.0.lock().unwrap() = web("desiredCount: 3");
+        rig.clock.sleep(5 * minute).await;
+        let mut topics = letters.topics();
+        topics.sort_unstable();
+        assert_eq!(topics, ["changeBegins", "changeEnded", "corrected"]);
+        letters.take();
+        rig.twin
+            .world(|w| w.set_desired_count("main", "web", 2).unwrap());
+        rig.clock.sleep(5 * minute).await;
+    };
+    runs_beside(&rig.engine, &text, &letters, script).await;
+    assert!(
+        letters.topics().contains(&"driftFound"),
+        "{:?}",
+        letters.topics()
+    );
 }
 
 #[tokio::test(start_paused = true)]

@@ -1,6 +1,8 @@
 //! The rig: the real engine, store and SDK clients over a twin, in one process, in virtual time.
 
-use std::sync::Arc;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::{Arc, Mutex};
 
 use aws_smithy_runtime_api::client::http::SharedHttpClient;
 use evenkeel::aws::cell::Cell;
@@ -8,6 +10,7 @@ use evenkeel::aws::door::Mode;
 use evenkeel::clock::Clock;
 use evenkeel::engine::Engine;
 use evenkeel::engine::apply::{ApplyOptions, Pinned, Wait};
+use evenkeel::engine::controller::Desired;
 use evenkeel::engine::desired::load_files;
 use evenkeel::engine::progress::Silent;
 use evenkeel::entropy::Entropy;
@@ -172,4 +175,23 @@ pub fn complaints(pass: &Pass) -> Vec<String> {
         .filter(|o| !matches!(o.ended, Ended::InOrder | Ended::Converged))
         .map(|o| format!("{}: {:?}", o.key, o.ended))
         .collect()
+}
+
+/// Documents that a test may exchange.
+#[derive(Clone)]
+pub struct Documents(pub Arc<Mutex<String>>);
+
+/// Documents of `text`.
+pub fn documents(text: &str) -> Documents {
+    Documents(Arc::new(Mutex::new(text.to_owned())))
+}
+
+impl Desired for Documents {
+    fn load(&mut self) -> Pin<Box<dyn Future<Output = DesiredSet> + Send + '_>> {
+        Box::pin(async { load(&self.0.lock().unwrap()) })
+    }
+
+    fn changed(&mut self) -> Pin<Box<dyn Future<Output = ()> + Send + '_>> {
+        Box::pin(std::future::pending())
+    }
 }

@@ -84,6 +84,9 @@ impl Engine {
                     (!always).then(fresh)
                 })
                 .await?;
+            if recorded.is_some() && self.drifts.are_asked_for(&object.key) {
+                ours.asked_for.insert(object.key.clone());
+            }
             ours.transitions.extend(recorded);
         }
         Ok(())

@@ -7,7 +7,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use crate::model::change::Drift;
-use crate::model::drift::{Authorship, Before, DriftRecord};
+use crate::model::drift::{Authorship, Before, DriftRecord, Origin};
 use crate::model::key::ResourceKey;
 use crate::model::trail::{ASKED_AFTER, Question};
 use crate::model::tree::FieldPath;
@@ -162,6 +162,13 @@ impl Drifts {
             .filter(|t| t.record.end.is_none())
             .cloned()
             .collect()
+    }
+
+    /// Whether an object differs, and in nothing but what a commit asks for.
+    pub(super) fn are_asked_for(&self, key: &ResourceKey) -> bool {
+        let mut open = self.open_of(key);
+        open.retain(|tracked| !tracked.record.kind.is_beside());
+        !open.is_empty() && open.iter().all(|t| t.record.origin == Origin::Document)
     }
 
     pub(super) fn put(&self, record: DriftRecord, question: Option<Question>, seen: Timestamp) {

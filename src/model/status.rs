@@ -1,5 +1,6 @@
 //! Status: in what condition an object was found, in the manner of Kubernetes.
 
+use std::collections::BTreeSet;
 use std::fmt;
 
 use jiff::Timestamp;
@@ -43,6 +44,8 @@ pub struct Firsts {
     pub transitions: Vec<Transition>,
     /// Drift records that were opened.
     pub opened: Vec<DriftRecord>,
+    /// Of these objects, those that differ in nothing but what a commit asks for.
+    pub asked_for: BTreeSet<ResourceKey>,
 }
 
 /// One thing that can be said of an object.

@@ -19,7 +19,8 @@ pub fn of_look(plan: &Plan, ours: &Firsts) -> Vec<Notice> {
     let mut found = Grouped::default();
     for transition in &ours.transitions {
         let object = plan.object(&transition.key);
-        for (topic, says) in topics(transition) {
+        let asked_for = ours.asked_for.contains(&transition.key);
+        for (topic, says) in topics(transition, asked_for) {
             found.add(
                 topic,
                 &transition.key,
@@ -67,7 +68,7 @@ fn about(key: &ResourceKey, says: String, object: Option<&ObjectPlan>, topic: To
 }
 
 /// What a transition is to be told as. What is the worse of two sayings of one thing is told alone.
-fn topics(transition: &Transition) -> Vec<(Topic, String)> {
+fn topics(transition: &Transition, asked_for: bool) -> Vec<(Topic, String)> {
     let was = |kind| holds(transition.before.as_ref(), kind);
     let is = |kind| holds(Some(&transition.now), kind);
     let says = |kind| {
@@ -82,7 +83,7 @@ fn topics(transition: &Transition) -> Vec<(Topic, String)> {
         && (!was(ConditionKind::Blocked) || reason_changed(transition, ConditionKind::Blocked))
     {
         topics.push((Topic::Blocked, says(ConditionKind::Blocked)));
-    } else if is(ConditionKind::Drifted) && drifts_anew(transition) {
+    } else if is(ConditionKind::Drifted) && !asked_for && drifts_anew(transition) {
         let absent = condition(Some(&transition.now), ConditionKind::Drifted)
             .filter(|c| c.reason == "Absent")
             .map(|c| c.message.clone());
@@ -112,7 +113,8 @@ fn topics(transition: &Transition) -> Vec<(Topic, String)> {
     topics
 }
 
-/// Whether fields differ that did not, by the same document: what a new document asks for is no drift.
+/// Whether fields differ that did not, by the same document: what a new document asks for is no drift. Of an object
+/// that was always in order nothing is recorded, so there only its drift records tell.
 fn drifts_anew(transition: &Transition) -> bool {
     let Some(before) = condition(transition.before.as_ref(), ConditionKind::Drifted) else {
         return true;
@@ -335,7 +337,7 @@ mod tests {
     fn firsts(transitions: impl IntoIterator<Item = Transition>) -> Firsts {
         Firsts {
             transitions: transitions.into_iter().collect(),
-            opened: Vec::new(),
+            ..Firsts::default()
         }
     }
 
