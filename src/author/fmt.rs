@@ -108,8 +108,8 @@ fn indented(text: &str) -> Vec<String> {
     let mut levels: Vec<(usize, usize)> = vec![(0, 0)];
     // The indentation of the line that began a block scalar, before and after.
     let mut scalar: Option<(usize, usize)> = None;
-    // Comments and blank lines are as far in as the line that they stand before.
-    let mut waiting: Vec<&str> = Vec::new();
+    // Comments and blank lines, with how far in they were.
+    let mut waiting: Vec<(usize, &str)> = Vec::new();
     for line in text.lines() {
         let line = line.trim_end();
         let inner = line.trim_start_matches(' ');
@@ -129,16 +129,17 @@ fn indented(text: &str) -> Vec<String> {
             scalar = None;
         }
         if inner.is_empty() || inner.starts_with('#') {
-            waiting.push(inner);
+            waiting.push((was, inner));
             continue;
         }
         if let Some(comment) = separator(line) {
+            out.extend(placed(&mut waiting, &levels, (0, 0)));
             levels = vec![(0, 0)];
-            out.extend(waiting.drain(..).map(str::to_owned));
             out.push("---".to_owned());
             out.extend(comment.map(str::to_owned));
             continue;
         }
+        let open = levels.clone();
         while levels.len() > 1 && levels.last().is_some_and(|(old, _)| *old > was) {
             levels.pop();
         }
@@ -149,10 +150,7 @@ fn indented(text: &str) -> Vec<String> {
         } else {
             new
         };
-        out.extend(waiting.drain(..).map(|comment| match comment {
-            "" => String::new(),
-            comment => format!("{}{comment}", " ".repeat(now)),
-        }));
+        out.extend(placed(&mut waiting, &open, (was, now)));
         out.push(format!("{}{inner}", " ".repeat(now)));
         // What follows a dash on its line is a level of its own.
         let mut rest = inner;
@@ -173,8 +171,27 @@ fn indented(text: &str) -> Vec<String> {
             scalar = Some((from, to));
         }
     }
-    out.extend(waiting.into_iter().map(str::to_owned));
+    out.extend(placed(&mut waiting, &levels, (0, 0)));
     out
+}
+
+/// The comments and blank lines before a line that was and is so far in. They are as far in as it, but for those at
+/// the end of a block, such as a field that is commented out: these stay in the one of the `open` levels that they
+/// were in.
+fn placed(
+    waiting: &mut Vec<(usize, &str)>,
+    open: &[(usize, usize)],
+    (next, now): (usize, usize),
+) -> Vec<String> {
+    let indent = |was: usize| {
+        let within = open.iter().rfind(|(old, _)| *old <= was && *old > next);
+        within.map_or(now, |(_, new)| *new)
+    };
+    let line = |(was, text): (usize, &str)| match text {
+        "" => String::new(),
+        comment => format!("{}{comment}", " ".repeat(indent(was))),
+    };
+    waiting.drain(..).map(line).collect()
 }
 
 /// A document's lines with its four keys in order. What stands before a key, comments and blank
@@ -230,6 +247,24 @@ mod tests {
              metadata:\n  app: shop\n  name: 'a'\n# what\nspec:\n  tableName: &t \"abc\" # quoted\n  \
              pointInTimeRecovery:\n    enabled: true\n"
         );
+    }
+
+    #[test]
+    fn what_is_commented_out_at_the_end_of_a_block_stays_in_it() {
+        let text = "apiVersion: evenkeel/v1alpha1\nkind: Policy\nspec:\n    mode: report\n    budget:\n        \
+                    objectsPerHour: 3\n        # tasksPerHour: 9\n    # withoutApproval: [routine]\n\n# whose\n\
+                    metadata: {app: shop, name: policy}\n# the end\n";
+        let done = formatted(text).unwrap();
+        assert_eq!(
+            done,
+            "apiVersion: evenkeel/v1alpha1\nkind: Policy\n\n# whose\nmetadata: {app: shop, name: policy}\nspec:\n  \
+             mode: report\n  budget:\n    objectsPerHour: 3\n    # tasksPerHour: 9\n  \
+             # withoutApproval: [routine]\n# the end\n"
+        );
+        assert_eq!(formatted(&done).unwrap(), done);
+        let last = text.replace("# the end\n", "---\n") + &done.replace("policy", "policy-2");
+        let again = formatted(&last).unwrap();
+        assert_eq!(again.matches("\n  # withoutApproval").count(), 2, "{again}");
     }
 
     #[test]
