@@ -21,6 +21,9 @@ const REVISION_KEPT: SignedDuration = SignedDuration::from_hours(1);
 /// How far AWS's time of a deployment may be from our time of the write that made it.
 const SAME_MOMENT: SignedDuration = SignedDuration::from_secs(60);
 
+/// How far apart the two times may be that ECS itself gives of one deployment: among the service's, and in its history.
+const SAME_DEPLOYMENT: SignedDuration = SignedDuration::from_secs(15);
+
 /// The newest revision that we pointed the service at.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Written {
@@ -169,15 +172,34 @@ pub fn fate(facts: &Facts, memory: &ObjectMemory, size: &Size) -> Fate {
         // earlier write which landed late.
         History::Read(past) => past
             .iter()
+            .filter(|d| is_newer_than_what_it_replaced(facts, &written, d.created_at))
             .filter_map(|d| {
                 let apart = d.created_at?.duration_since(written.at?).abs();
-                (apart <= SAME_MOMENT).then_some((apart, d))
+                let most = match written.deployment {
+                    Some(_) => SAME_DEPLOYMENT,
+                    None => SAME_MOMENT,
+                };
+                (apart <= most).then_some((apart, d))
             })
             .min_by_key(|(apart, _)| *apart)
             // STOPPED is one that a newer deployment took the place of: no word about its size.
             .filter(|(_, d)| d.status.starts_with("ROLLBACK"))
             .map_or(Fate::Open, |(_, d)| Fate::RolledBack(d.reason.clone())),
     }
+}
+
+/// Whether a deployment of that time can be the one that `written` made. A reading that lags shows what it replaced,
+/// and in the history only those before it.
+fn is_newer_than_what_it_replaced(
+    facts: &Facts,
+    written: &Written,
+    created_at: Option<Timestamp>,
+) -> bool {
+    let replaced = facts
+        .deployments
+        .iter()
+        .find(|d| Some(&d.id) == written.replaced.as_ref());
+    replaced.is_none_or(|replaced| created_at > replaced.created_at)
 }
 
 /// The fact that `size` on the live revision was rolled back.

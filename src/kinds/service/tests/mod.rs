@@ -7,6 +7,7 @@ mod forbidden;
 mod meanwhile;
 mod ownership;
 mod refused;
+mod rolled_back;
 mod rollouts;
 mod scaling;
 mod schedules;
