@@ -123,6 +123,11 @@ fn an_approval_of_what_waits_for_something_else_says_for_what() {
         said.contains("frozen: sale") && said.contains("ends before") && said.contains("--now"),
         "{said}"
     );
+    let plan = out(&bench.run(["plan"]).expect(3));
+    assert!(
+        plan.contains("which ends before it may be written"),
+        "{plan}"
+    );
     let said = out(&bench
         .run(["approve", &change, "--now", "--reason", "x"])
         .expect(0));

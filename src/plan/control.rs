@@ -3,9 +3,11 @@
 use std::collections::BTreeMap;
 
 use super::Inputs;
-use crate::control::gate::{Asked, holds};
+use crate::control::approval::Reach;
+use crate::control::gate::{Asked, holds, needed};
 use crate::control::leash::InForce;
 use crate::control::pause::Pause;
+use crate::control::policy::ChangePolicy;
 use crate::control::state::{AppControl, PastChange};
 use crate::model::change::Hold;
 use crate::model::finding::Finding;
@@ -88,6 +90,9 @@ pub fn hold_back(objects: &mut [ObjectPlan], inputs: &Inputs<'_>, policies: &Pol
             let would = format!("once approved it is written by: {}", steps.join("; "));
             object.notes.push(would);
         }
+        object
+            .notes
+            .extend(approved(&force.policy, app, &asked, &found));
         if let [
             Hold::OverBudget {
                 until: Some(at), ..
@@ -110,6 +115,31 @@ pub fn hold_back(objects: &mut [ObjectPlan], inputs: &Inputs<'_>, policies: &Pol
             Status::Blocked
         };
     }
+}
+
+/// That a change which is held is approved, until when, and whether that is long enough.
+fn approved(
+    policy: &ChangePolicy,
+    app: &AppControl,
+    asked: &Asked<'_>,
+    held: &[Hold],
+) -> Option<String> {
+    let waits = |hold: &Hold| matches!(hold, Hold::Approval { .. });
+    if held.iter().any(waits) {
+        return None;
+    }
+    let people = needed(policy, asked.change.risk);
+    let until = app
+        .approvals
+        .stands_until(asked.pin, Reach::InTime, people)?;
+    let moment = until.strftime("%Y-%m-%dT%H:%M:%SZ");
+    let late = held.iter().filter_map(Hold::due).any(|due| due > until);
+    Some(match late {
+        true => format!(
+            "it is approved until {moment}, which ends before it may be written: approve it again for longer (--for)"
+        ),
+        false => format!("it is approved until {moment}"),
+    })
 }
 
 /// The pauses of apps in scope that are on.
