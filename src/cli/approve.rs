@@ -22,6 +22,7 @@ use crate::control::document::span;
 use crate::engine::approvable::Approvable;
 use crate::engine::git_source::Recording;
 use crate::model::key::ResourceKey;
+use crate::model::plan::Status;
 use crate::model::scope::Scope;
 use crate::render::{control as render, json};
 use crate::store::Store;
@@ -145,11 +146,11 @@ async fn meant(context: &Context, args: &ApproveArgs) -> anyhow::Result<Vec<Appr
             cell.account,
             cell.region
         );
-        let saved = context.engine.approvable_of(&set, &saved.plan);
-        ensure!(!saved.is_empty(), "{} changes nothing", file.display());
+        let asked = context.engine.approvable_of(&set, &saved.plan);
+        ensure!(!asked.is_empty(), "{} changes nothing", file.display());
         // What is recorded is what a change does now, and never what a file says that it does.
         let now = context.engine.approvable(&set, &Scope::all()).await;
-        let found = saved.iter().map(|one| {
+        let found = asked.iter().map(|one| {
             let digest = &one.change.digest;
             let same = now.iter().find(|now| now.change.digest == *digest);
             same.cloned().with_context(|| {
@@ -161,7 +162,16 @@ async fn meant(context: &Context, args: &ApproveArgs) -> anyhow::Result<Vec<Appr
                 )
             })
         });
-        return found.collect();
+        let found: Vec<Approvable> = found.collect::<anyhow::Result<_>>()?;
+        for object in &saved.plan.objects {
+            let key = object.key.to_string();
+            if object.status == Status::Blocked && found.iter().all(|one| one.change.of != key) {
+                anstream::eprintln!(
+                    "note: {key} is blocked by what no approval passes, and was not approved"
+                );
+            }
+        }
+        return Ok(found);
     }
     let key: Option<ResourceKey> = args.target.parse().ok();
     let scope = key.as_ref().map_or_else(Scope::all, Scope::target);

@@ -26,6 +26,7 @@ Exit codes:
   check   0 valid, 1 errors
   plan    0 in order, 2 drift, 3 only blocked, deferred or unreadable, 1 error
   apply   0 converged, 3 something blocked or deferred, 1 failed
+  source  0 followed, 3 a commit is on hold, 1 error
   others  0 done, 1 error
 A wrong command line is 1 everywhere.
 

@@ -192,6 +192,9 @@ impl Since {
                 bail!("--since lies in the future; name an earlier moment")
             }
             Self::Moment(at) => Ok(at),
+            Self::Ago(ago) if ago.is_zero() => {
+                bail!("--since {}s is now; name an earlier moment", ago.as_secs())
+            }
             Self::Ago(ago) => now
                 .checked_sub(ago)
                 .context("--since lies before the beginning of time; name a later moment"),

@@ -92,10 +92,14 @@ pub async fn run(settings: Option<&Path>, args: &RollbackArgs) -> anyhow::Result
         args.app,
         commit.short()
     );
+    let mut preview = plan.clone();
+    if let Some(source) = &mut preview.source {
+        source.apps.remove(&args.app);
+    }
     if args.format.format == Format::Text {
-        print(&render::text(&plan))?;
+        print(&render::text(&preview))?;
     } else {
-        anstream::eprintln!("{}", render::text(&plan));
+        anstream::eprintln!("{}", render::text(&preview));
     }
     ensure!(
         !set.frozen.holds(&args.app),

@@ -82,6 +82,8 @@ pub async fn run(settings: Option<&Path>, args: &RunArgs) -> anyhow::Result<Exit
         let receivers = settings.notify.iter().chain(&settings.change_notices);
         context.outbox(receivers.cloned(), &tally)?
     };
+    let webhook = webhook(&context, args, &wanted)?;
+    let forge = forge(&context, args)?;
     let listener = http::listen(args.listen).await?;
     let address = listener.local_addr().context("reading the address")?;
     tracing::info!(
@@ -100,8 +102,6 @@ pub async fn run(settings: Option<&Path>, args: &RunArgs) -> anyhow::Result<Exit
             tracing::warn!("{error}; it is waited for");
         }
     }
-    let webhook = webhook(&context, args, &wanted)?;
-    let forge = forge(&context, args)?;
     let mut followed = followed(wanted, engine.cell.clock.clone());
     let options = RunOptions {
         interval,

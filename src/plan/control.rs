@@ -181,18 +181,17 @@ pub fn findings(inputs: &Inputs<'_>, policies: &Policies) -> Vec<Finding> {
             Some(document) => format!("{} allows", document.key),
             None => format!("{app} has no Policy any more, which allows"),
         };
-        let mut message = format!(
+        let message = format!(
             "{what} more than was approved ({}); until it is approved the stricter of both holds",
             ways.join(", ")
         );
-        if pending.need > 1 {
-            message.push_str(&format!(
-                " ({} of {} people approved it)",
-                pending.have, pending.need
-            ));
-        }
+        // No part of the message: that is the same before the last of them, and after the first.
+        let people = match pending.need {
+            0 | 1 => String::new(),
+            need => format!(" ({} of {need} people approved it)", pending.have),
+        };
         let mut finding = Finding::warning(LEASH, message).help(format!(
-            "to approve it: evenkeel approve {:.12} --reason TEXT",
+            "to approve it: evenkeel approve {:.12} --reason TEXT{people}",
             pending.digest
         ));
         if let Some(document) = document {

@@ -162,7 +162,7 @@ pub fn status(shown: &str, record: &SourceRecord, state: &SourceState) -> String
     for word in record.used.iter().rev() {
         let why: Vec<String> = word.reasons.iter().map(HoldReason::to_string).collect();
         let line = format!(
-            "acknowledged {} on {} by {}: {} (held because {})",
+            "earlier, {} was acknowledged on {} by {}: {} (held because {})",
             word.commit.short(),
             word.at.strftime("%Y-%m-%d %H:%MZ"),
             word.by,

@@ -240,9 +240,12 @@ impl Environments {
         fault(format!(
             "`{path}` is the value `{name}`, which the environment {chosen} does not have{having}"
         ))
-        .help(format!(
-            "{near}add `{name}: ...` to {FOLDER}/{chosen}.yaml; quote the text if it is meant as it is"
-        ))
+        .help(match self.all.contains(chosen) {
+            true => format!(
+                "{near}add `{name}: ...` to {FOLDER}/{chosen}.yaml; quote the text if it is meant as it is"
+            ),
+            false => "choose an environment that there is".to_owned(),
+        })
         .label("no such value")
     }
 
