@@ -119,6 +119,8 @@ fn a_missing_value_says_where_it_is_needed_and_who_has_it() {
             .iter()
             .any(|f| f.starts_with("no-environment"))
     );
+    let helps = set.findings.iter().filter_map(|f| f.help.as_ref());
+    assert!(helps.into_iter().all(|help| !help.contains("stagin.yaml")));
 }
 
 #[test]

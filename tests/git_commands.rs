@@ -183,9 +183,14 @@ fn rollback_pins_an_app_to_a_commit_or_an_entry_until_it_is_let_go() {
     let words = rollback("1", "too many");
     let back = bench.run(words).expect(0);
     assert_eq!(live(&bench), 3, "{}", back.all());
+    let pinned = format!("shop is pinned to commit {} by", first.short());
+    assert!(
+        !out(&back).contains(&pinned),
+        "its plan is from before: {}",
+        back.all()
+    );
     for command in ["plan", "status"] {
         let shown = bench.run([command]);
-        let pinned = format!("shop is pinned to commit {} by", first.short());
         assert!(out(&shown).contains(&pinned), "{command}: {}", shown.all());
     }
     // A newer commit does not move it, until it is let go.
