@@ -196,6 +196,13 @@ fn a_ledger_of_which_nothing_is_shown_is_not_told_as_empty() {
     );
     let none = bench.run(["history", "--since", "0s"]).expect(0);
     assert!(words(&none).contains("of 4 records"), "{}", none.all());
+    // A report would add up what it has of that time with what stands now.
+    let none = bench.run(["report", "--since", "0d"]).expect(1);
+    assert!(
+        none.err.contains("name an earlier moment"),
+        "{}",
+        none.all()
+    );
     let none = bench.run(["history", "--app", "nope"]).expect(0);
     assert!(
         words(&none).contains("nothing was ever written here"),

@@ -64,7 +64,12 @@ pub async fn run(settings: Option<&Path>, args: &ReportArgs) -> anyhow::Result<E
         anstream::eprint!("{}", findings::text(&set.findings));
     }
     let engine = &context.engine;
-    let since = args.since.before(engine.cell.clock.now())?;
+    let now = engine.cell.clock.now();
+    let since = args.since.before(now)?;
+    anyhow::ensure!(
+        since < now,
+        "--since is now, and of no time there is nothing to tell; name an earlier moment"
+    );
     let asked = Asked { scope, since };
     let report = engine.report(&set, &asked).await?;
     print(&match args.format {
