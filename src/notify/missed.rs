@@ -51,8 +51,15 @@ impl Missed {
 
 impl Tally for Missed {
     fn told(&self, receiver: &str, delivery: Delivery) {
-        if delivery != Delivery::Sent {
-            self.of(receiver, |it| it.missed = true);
+        match delivery {
+            Delivery::Sent => {}
+            Delivery::Failed => self.of(receiver, |it| it.missed = true),
+            Delivery::LeftOut => self.of(receiver, |it| {
+                it.missed = true;
+                it.why = Some(
+                    "there were more notices at once than its perHour lets through".to_owned(),
+                );
+            }),
         }
     }
 
@@ -60,5 +67,23 @@ impl Tally for Missed {
         if let Err(error) = last {
             self.of(receiver, |it| it.why = Some(error.to_string()));
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_left_out_for_its_number_is_not_told_as_a_silence() {
+        let missed = Missed::default();
+        missed.reached("ops", Ok(()));
+        missed.told("ops", Delivery::Sent);
+        missed.told("changes", Delivery::LeftOut);
+        missed.told("silent", Delivery::Failed);
+        let lines = missed.lines();
+        assert_eq!(lines.len(), 2, "{lines:?}");
+        assert!(lines[0].contains("receiver changes") && lines[0].contains("perHour"));
+        assert!(lines[1].contains("receiver silent") && lines[1].contains("no answer in time"));
     }
 }
