@@ -83,7 +83,7 @@ fn topics(transition: &Transition, asked_for: bool) -> Vec<(Topic, String)> {
         && (!was(ConditionKind::Blocked) || reason_changed(transition, ConditionKind::Blocked))
     {
         topics.push((Topic::Blocked, says(ConditionKind::Blocked)));
-    } else if is(ConditionKind::Drifted) && !asked_for && drifts_anew(transition) {
+    } else if is(ConditionKind::Drifted) && drifts_anew(transition, asked_for) {
         let absent = condition(Some(&transition.now), ConditionKind::Drifted)
             .filter(|c| c.reason == "Absent")
             .map(|c| c.message.clone());
@@ -115,9 +115,9 @@ fn topics(transition: &Transition, asked_for: bool) -> Vec<(Topic, String)> {
 
 /// Whether fields differ that did not, by the same document: what a new document asks for is no drift. Of an object
 /// that was always in order nothing is recorded, so there only its drift records tell.
-fn drifts_anew(transition: &Transition) -> bool {
+fn drifts_anew(transition: &Transition, asked_for: bool) -> bool {
     let Some(before) = condition(transition.before.as_ref(), ConditionKind::Drifted) else {
-        return true;
+        return !asked_for;
     };
     let Some(now) = condition(Some(&transition.now), ConditionKind::Drifted) else {
         return false;
@@ -466,6 +466,30 @@ mod tests {
             },
         );
         assert_eq!(transition(&blocked, &waits, ("g", "g")), []);
+    }
+
+    #[test]
+    fn what_a_commit_asks_for_hides_no_field_that_somebody_changes_while_it_waits() {
+        let waits = drifted("shop/Service/web");
+        let mut more = waits.clone();
+        more.drift.push(Drift {
+            path: FieldPath::dotted("spec.cpu"),
+            desired: Tree::from(256),
+            live: Tree::from(512),
+        });
+        let recorded = |object, before| ObjectStatus::from_plan(object, before, "g", at(1));
+        let first = Transition {
+            key: waits.key.clone(),
+            before: None,
+            now: recorded(&waits, None),
+        };
+        assert!(drifts_anew(&first, false) && !drifts_anew(&first, true));
+        let second = Transition {
+            key: waits.key.clone(),
+            now: recorded(&more, Some(&first.now)),
+            before: Some(first.now),
+        };
+        assert!(drifts_anew(&second, true));
     }
 
     #[test]
